@@ -1,0 +1,46 @@
+// The goals that the tables print beside each comparison.
+
+export interface Goal {
+  /** What is held against the bound: A divided by B, A less B, or A alone. */
+  of: "ratio" | "difference" | "value";
+  at: "least" | "most";
+  bound: number;
+}
+
+export const atLeast = (bound: number): Goal => ({ of: "ratio", at: "least", bound });
+export const atMost = (bound: number): Goal => ({ of: "ratio", at: "most", bound });
+export const noMoreThan = (bound: number): Goal => ({ of: "value", at: "most", bound });
+export const noMoreThanPeerPlus = (bound: number): Goal => ({
+  of: "difference",
+  at: "most",
+  bound,
+});
+
+export type Shape = "64 B x 32" | "64 B x 1" | "64 KiB" | "1 MiB";
+
+/** Against the runtime's own bare API, by transport. */
+export const againstBare: Record<string, Record<Shape, number>> = {
+  deno_tcp: { "64 B x 32": 12, "64 B x 1": 1.1, "64 KiB": 2, "1 MiB": 1.15 },
+  bun_tcp: { "64 B x 32": 1, "64 B x 1": 1, "64 KiB": 1.3, "1 MiB": 1.2 },
+  deno_http: { "64 B x 32": 0.97, "64 B x 1": 0.97, "64 KiB": 0.97, "1 MiB": 0.97 },
+  bun_http: { "64 B x 32": 0.97, "64 B x 1": 0.97, "64 KiB": 0.97, "1 MiB": 0.97 },
+};
+
+/** The tcp transports against a plain TCP echo of the same runtime. */
+export const againstTcpEcho: Record<Shape, number> = {
+  "64 B x 32": 0.6,
+  "64 B x 1": 0.95,
+  "64 KiB": 0.8,
+  "1 MiB": 0.8,
+};
+
+/** Everything of ours against `ws` on every runtime and crossws on the same one. */
+export const againstLibraries = 1;
+
+export const deflateAgainst: Record<string, number> = { ws_node: 2, bun_serve: 1 };
+export const broadcastAgainst: Record<string, number> = { ws_node: 4, bun_serve: 0.8 };
+export const connectsAgainstBare = 1;
+export const p99AgainstBare = 1;
+
+/** "Flat" in figures: the largest may cost this much more than the smallest. */
+export const flat = 1.25;

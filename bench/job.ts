@@ -1,0 +1,84 @@
+// What the driver asks of one load process, and what that process answers: JSON both ways.
+
+export type MessageType = "text" | "binary";
+
+/** What each load process is told whatever it measures. */
+interface Target {
+  port: number;
+  /** Process id of the server, whose processor time and memory are read from /proc. */
+  pid: number;
+  /** "tcp": the server sends back every byte it gets and knows nothing of WebSocket. */
+  protocol: "websocket" | "tcp";
+  connections: number;
+  /** Payload of one message. */
+  bytes: number;
+  type: MessageType;
+  deflate: boolean;
+  /** Seconds of load before anything is counted. */
+  warmup: number;
+  /** Seconds that are counted. */
+  seconds: number;
+}
+
+/** Closed loop: each reply is answered with the next message. */
+export interface EchoJob extends Target {
+  kind: "echo";
+  /** Messages in flight on each connection; with `rotate`, on all of them together. */
+  inFlight: number;
+  /** Send each next message on the next connection in turn instead of where the reply came. */
+  rotate: boolean;
+}
+
+/** Open loop: messages leave on time whether or not replies have come. */
+export interface PacedJob extends Target {
+  kind: "paced";
+  /** Messages a second. */
+  rate: number;
+}
+
+/** One connection sends, all receive. */
+export interface BroadcastJob extends Target {
+  kind: "broadcast";
+  /** Broadcasts in flight. */
+  inFlight: number;
+}
+
+/** Connections that do nothing, for what each costs in memory. */
+export interface IdleJob extends Target {
+  kind: "idle";
+}
+
+/** Opening handshakes, `connections` at a time. */
+export interface ConnectJob extends Target {
+  kind: "connect";
+  /** How many are open when all are closed and the next wave begins. */
+  wave: number;
+}
+
+export type Job = EchoJob | PacedJob | BroadcastJob | IdleJob | ConnectJob;
+
+/** Figures of one run. Those that the kind of job does not give, or the system does not tell, are absent. */
+export interface Figures {
+  /** Messages (deliveries for a broadcast, handshakes for connects) a second. */
+  perSecond?: number;
+  /** Latency in seconds. */
+  p50?: number;
+  p99?: number;
+  /** Processor seconds of the server a message, user and system together. */
+  cpuPerMessage?: number;
+  cpuPerByte?: number;
+  /** Messages a second of the server's processor time. */
+  perCpuSecond?: number;
+  /** Part of the measured time that the server's process was on a processor, 1 for one core. */
+  serverBusy?: number;
+  /** The same of the load process, and of everything else on the machine. */
+  loadBusy?: number;
+  othersBusy?: number;
+  /** Peak resident memory of the server in bytes. */
+  peakMemory?: number;
+  /** Bytes of resident memory that each idle connection added to the server. */
+  bytesPerConnection?: number;
+  /** Messages that were counted over the whole run, and how many bytes of replies were compared. */
+  counted?: number;
+  compared?: number;
+}

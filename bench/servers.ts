@@ -1,0 +1,101 @@
+// The servers that are measured: what each is called and how it is started.
+
+export type Runtime = "deno" | "bun" | "node";
+
+export interface Wishes {
+  broadcast: boolean;
+  deflate: boolean;
+  /** The largest message in bytes that the server must take. */
+  maxSize: number;
+}
+
+export interface ServerEntry {
+  id: string;
+  label: string;
+  runtime: Runtime;
+  ours: boolean;
+  /** "tcp": sends back bytes and knows nothing of WebSocket. */
+  protocol: "websocket" | "tcp";
+  /** Script and arguments, from the project's root. */
+  command(wishes: Wishes): string[];
+}
+
+function duet(runtime: Runtime, transport: "http" | "tcp"): ServerEntry {
+  return {
+    id: `${runtime}_${transport}`,
+    label: `Duet ${transport}, ${runtime === "deno" ? "Deno" : "Bun"}`,
+    runtime,
+    ours: true,
+    protocol: "websocket",
+    command: ({ broadcast, deflate, maxSize }) =>
+      broadcast ? ["bench/servers/duet_broadcast.ts", "--transport", transport] : [
+        "examples/echo.ts",
+        "--port",
+        "0",
+        "--transport",
+        transport,
+        "--max-size",
+        String(maxSize),
+        ...(deflate ? ["--deflate"] : []),
+      ],
+  };
+}
+
+function ws(runtime: Runtime, label: string): ServerEntry {
+  return {
+    id: `ws_${runtime}`,
+    label,
+    runtime,
+    ours: false,
+    protocol: "websocket",
+    command: ({ broadcast, deflate, maxSize }) =>
+      broadcast
+        ? ["bench/servers/ws_broadcast.js"]
+        : ["bench/servers/ws.js", "--max-size", String(maxSize), ...(deflate ? ["--deflate"] : [])],
+  };
+}
+
+function plain(
+  id: string,
+  label: string,
+  runtime: Runtime,
+  protocol: "websocket" | "tcp" = "websocket",
+): ServerEntry {
+  const command = () => [`bench/servers/${id}.ts`];
+  return { id, label, runtime, ours: false, protocol, command };
+}
+
+export const servers: ServerEntry[] = [
+  duet("deno", "tcp"),
+  duet("bun", "tcp"),
+  duet("deno", "http"),
+  duet("bun", "http"),
+  plain("deno_serve", "Deno.serve", "deno"),
+  {
+    ...plain("bun_serve", "Bun.serve", "bun"),
+    command: ({ broadcast, deflate, maxSize }) =>
+      broadcast ? ["bench/servers/bun_publish.ts"] : [
+        "bench/servers/bun_serve.ts",
+        "--max-size",
+        String(maxSize),
+        ...(deflate ? ["--deflate"] : []),
+      ],
+  },
+  plain("deno_tcp_echo", "plain TCP echo, Deno", "deno", "tcp"),
+  plain("bun_tcp_echo", "plain TCP echo, Bun", "bun", "tcp"),
+  ws("node", "ws, Node"),
+  ws("bun", "ws, Bun (built in)"),
+  ws("deno", "ws, Deno"),
+  plain("crossws_deno", "crossws, Deno", "deno"),
+  plain("crossws_bun", "crossws, Bun", "bun"),
+];
+
+export function serverById(id: string): ServerEntry {
+  const found = servers.find((server) => server.id === id);
+  if (!found) {
+    throw new Error(
+      `no server is called "${id}"; there are ${servers.map((s) => s.id).join(", ")}`,
+    );
+  }
+  return found;
+}

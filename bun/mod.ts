@@ -1,0 +1,21 @@
+/**
+ * Duet for Bun alone: the same API with Bun's transports only, for bundles that need no others.
+ *
+ * @example
+ * ```ts ignore
+ * import { WebSocketServer } from "@duet/websocket/bun";
+ *
+ * const server = new WebSocketServer({ transport: "tcp", port: 8080 });
+ * await server.start();
+ * ```
+ *
+ * @module
+ */
+import { BunHttpTransport } from "../src/transport/bun_http.ts";
+import { BunTcpTransport } from "../src/transport/bun_tcp.ts";
+import { provideTransport } from "../src/transport/select.ts";
+
+provideTransport("bun_http", (host) => new BunHttpTransport(host));
+provideTransport("bun_tcp", (host) => new BunTcpTransport(host));
+
+export * from "../src/api.ts";

@@ -1,0 +1,30 @@
+/**
+ * Duet, a WebSocket server for Deno and Bun: one API over the runtimes' own engines and over raw TCP.
+ *
+ * @example An echo server
+ * ```ts
+ * import { WebSocketServer } from "@duet/websocket";
+ *
+ * await using server = new WebSocketServer({
+ *   onConnect(_server, connection) {
+ *     connection.on({ message: (connection, data) => void connection.send(data) });
+ *   },
+ * });
+ * await server.start();
+ * console.log(`listening on port ${server.port}`);
+ * ```
+ *
+ * @module
+ */
+import { BunHttpTransport } from "./src/transport/bun_http.ts";
+import { BunTcpTransport } from "./src/transport/bun_tcp.ts";
+import { DenoHttpTransport } from "./src/transport/deno_http.ts";
+import { DenoTcpTransport } from "./src/transport/deno_tcp.ts";
+import { provideTransport } from "./src/transport/select.ts";
+
+provideTransport("deno_http", (host) => new DenoHttpTransport(host));
+provideTransport("deno_tcp", (host) => new DenoTcpTransport(host));
+provideTransport("bun_http", (host) => new BunHttpTransport(host));
+provideTransport("bun_tcp", (host) => new BunTcpTransport(host));
+
+export * from "./src/api.ts";

@@ -1,0 +1,32 @@
+/**
+ * What every entry point of the package exports.
+ *
+ * @module
+ */
+export { type ConnectionInit, WebSocketConnection } from "./connection.ts";
+export { ConnectionEvents, type ConnectionHandlers } from "./connection_events.ts";
+export { ConnectionList } from "./connection_list.ts";
+export { WebSocketError, type WebSocketErrorCode } from "./errors.ts";
+export { Handshake, HandshakeRequest, HandshakeResponse, type Rejection } from "./handshake.ts";
+export type { DebugLevel, Logger } from "./logger.ts";
+export type {
+  AcceptInfo,
+  ConnectionClass,
+  ExtensionLike,
+  ServerHandlers,
+  VersionLike,
+  WebSocketServerOptions,
+} from "./options.ts";
+export {
+  CloseCode,
+  type Extension,
+  type ExtensionOffer,
+  type ExtensionSession,
+  PermessageDeflate,
+  permessageDeflate,
+  type PermessageDeflateOptions,
+  ProtocolError,
+} from "./protocol/mod.ts";
+export { type ServerEvents, WebSocketServer } from "./server.ts";
+export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
+export { WebSocketVersion } from "./version.ts";

@@ -1,0 +1,285 @@
+import {
+  attachConnection,
+  type ConnectionControl,
+  type ConnectionHost,
+  WebSocketConnection,
+} from "./connection.ts";
+import { isThenable } from "./delivery.ts";
+import { WebSocketError } from "./errors.ts";
+import type { Handshake } from "./handshake.ts";
+import { Liveness } from "./liveness.ts";
+import { LeveledLogger } from "./logger.ts";
+import { type OpeningHost, ServerOpening } from "./opening.ts";
+import type { ServerHandlers, WebSocketServerOptions } from "./options.ts";
+import { Opcode } from "./protocol/mod.ts";
+import type { WebSocketServer } from "./server.ts";
+import type { Settings } from "./settings.ts";
+import type {
+  FrameTrace,
+  Opening,
+  Peer,
+  RequestInfo,
+  Transport,
+  TransportHost,
+} from "./transport/transport.ts";
+
+/** What every accepted connection object must have, as the reference demands. */
+const REQUIRED_MEMBERS = ["error", "isReady", "recv", "send"];
+
+const OPCODE_NAMES = new Map<number, string>(
+  Object.entries(Opcode).map(([name, code]) => [code, name.toLowerCase()]),
+);
+
+/** The server as its transport and its connections see it: takes peers in and keeps count of them. */
+export class ServerHost<C extends WebSocketConnection>
+  implements TransportHost, ConnectionHost, OpeningHost {
+  readonly settings: Settings<C>;
+  readonly handlers: ServerHandlers<C>;
+  readonly log: LeveledLogger;
+  readonly liveness = new Liveness();
+  /** The connections that are open. */
+  readonly ready = new Set<C>();
+  /** All connections from their accept to their end. */
+  readonly all = new Map<WebSocketConnection, ConnectionControl>();
+  readonly #server: WebSocketServer<C>;
+  readonly #onRequest: WebSocketServerOptions<C>["onRequest"];
+  readonly selectSubprotocol:
+    | ((offered: readonly string[], handshake: Handshake) => string | undefined)
+    | undefined;
+  transport!: Transport;
+  lastError: WebSocketError | undefined;
+  stopping = false;
+  #empty: (() => void) | null = null;
+
+  constructor(
+    server: WebSocketServer<C>,
+    settings: Settings<C>,
+    options: WebSocketServerOptions<C>,
+  ) {
+    this.#server = server;
+    this.settings = settings;
+    this.#onRequest = options.onRequest;
+    this.selectSubprotocol = options.selectSubprotocol;
+    this.log = new LeveledLogger(settings.debug, settings.logger);
+    const { onAccept, onConnect, onShutdown, onTick, onError } = options;
+    this.handlers = { onAccept, onConnect, onShutdown, onTick, onError };
+  }
+
+  // What transports, openings and connections read.
+
+  get limits(): Settings<C> {
+    return this.settings;
+  }
+
+  get extensions(): Settings<C>["extensions"] {
+    return this.settings.extensions;
+  }
+
+  get servesRequests(): boolean {
+    return this.#onRequest !== undefined;
+  }
+
+  get engineExtends(): boolean {
+    return !this.transport.capabilities.extensions;
+  }
+
+  get enginePongs(): boolean {
+    return this.transport.capabilities.enginePongs;
+  }
+
+  get canPing(): boolean {
+    return this.transport.capabilities.ping;
+  }
+
+  get full(): boolean {
+    return this.stopping || this.all.size > this.settings.maxConnections;
+  }
+
+  get maxRecvSize(): number {
+    return this.settings.maxRecvSize;
+  }
+
+  get maxSendSize(): number {
+    return this.settings.maxSendSize;
+  }
+
+  get compressionThreshold(): number {
+    return this.settings.compressionThreshold;
+  }
+
+  get highWaterMark(): number {
+    return this.settings.highWaterMark;
+  }
+
+  get maxBufferedAmount(): number {
+    return this.settings.maxBufferedAmount;
+  }
+
+  get trace(): FrameTrace | null {
+    if (this.log.level < 4) return null;
+    return (peer, direction, opcode, length, payload) => {
+      const shown = typeof payload === "string"
+        ? JSON.stringify(payload.slice(0, 60))
+        : Array.from(payload.subarray(0, 20), (it) => it.toString(16).padStart(2, "0")).join(" ");
+      const more = length > (typeof payload === "string" ? 60 : 20) ? " …" : "";
+      const name = OPCODE_NAMES.get(opcode);
+      this.log.debug(`${peer.ip}:${peer.port} ${direction} ${name} [${length}] ${shown}${more}`);
+    };
+  }
+
+  // Peers.
+
+  accept(peer: Peer): Opening | null | Promise<Opening | null> {
+    // Far beyond the limit not even an answer is worth its cost.
+    if (this.all.size >= this.settings.maxConnections * 2) return null;
+    const init = {
+      server: this.#server,
+      socket: peer.socket,
+      subprotocol: this.settings.subprotocol,
+    };
+    try {
+      const made = this.handlers.onAccept?.(init);
+      if (isThenable(made)) {
+        return Promise.resolve(made)
+          .then((it) => this.#connect(peer, it ?? new this.settings.connectionClass(init)))
+          .catch((error) => this.#refused(error));
+      }
+      const opening = this.#connect(peer, made ?? new this.settings.connectionClass(init));
+      return opening instanceof Promise ? opening.catch((error) => this.#refused(error)) : opening;
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  #refused(error: unknown): null {
+    this.report(handlerError("onAccept", error));
+    return null;
+  }
+
+  #connect(peer: Peer, made: unknown): Opening | null | Promise<Opening | null> {
+    const connection = checkConnection(made) as C;
+    const control = attachConnection(connection, this, peer);
+    this.all.set(connection, control);
+    const opening = new ServerOpening(this as OpeningHost, connection, control);
+    const refuse = (error: unknown): null => {
+      this.report(handlerError("onConnect", error), connection);
+      opening.failed();
+      return null;
+    };
+    const welcome = (result: unknown): Opening | null => {
+      const refused = result === false || result === 0 || result === "" || result === null ||
+        control.aborted;
+      if (!refused) return opening;
+      opening.failed();
+      return null;
+    };
+    try {
+      const result = this.handlers.onConnect?.(this.#server, connection);
+      if (isThenable(result)) return Promise.resolve(result).then(welcome).catch(refuse);
+      return welcome(result);
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  async request(request: Request, info: RequestInfo): Promise<Response> {
+    try {
+      return await this.#onRequest!(request, info);
+    } catch (error) {
+      this.report(handlerError("onRequest", error));
+      return new Response("Internal Server Error\n", { status: 500 });
+    }
+  }
+
+  // Connections.
+
+  opened(connection: WebSocketConnection): void {
+    this.ready.add(connection as C);
+    this.liveness.add(connection, this.all.get(connection)!);
+    if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} is connected`);
+  }
+
+  closed(connection: WebSocketConnection): void {
+    this.ready.delete(connection as C);
+    this.liveness.delete(connection);
+    this.all.delete(connection);
+    if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} has left`);
+    if (this.all.size === 0) this.#empty?.();
+  }
+
+  /** Settles when no connection is left. */
+  emptied(): Promise<void> {
+    if (this.all.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#empty = resolve);
+  }
+
+  // Errors.
+
+  /** Records and logs an error, and tells those who want to know. */
+  report(error: unknown, connection?: WebSocketConnection): void {
+    const known = error instanceof WebSocketError ? error : new WebSocketError(
+      "ERR_STATE",
+      error instanceof Error ? error.message : String(error),
+      error,
+    );
+    this.lastError = known;
+    const where = connection === undefined ? "" : `${connection.ip}:${connection.port}: `;
+    const byPeer = known.code === "ERR_PROTOCOL" || known.code === "ERR_TOO_SLOW";
+    if (byPeer) this.log.warn(where + known.message);
+    else this.log.error(where + known.message, known.cause);
+    this.#tell(known, connection as C | undefined);
+  }
+
+  #tell(error: WebSocketError, connection: C | undefined): void {
+    const tellers: (() => unknown)[] = [
+      () => this.handlers.onError?.(this.#server, error, connection),
+    ];
+    if (connection !== undefined) tellers.push(() => connection.onError?.(connection, error));
+    for (const tell of tellers) {
+      // An error handler that fails is logged and not told of again, or it would fail for ever.
+      const failed = (cause: unknown) => this.log.error("An error handler failed", cause);
+      try {
+        const result = tell();
+        if (isThenable(result)) result.then(undefined, failed);
+      } catch (cause) {
+        failed(cause);
+      }
+    }
+  }
+
+  /** Calls one of the server's handlers; never throws. */
+  async call(name: "onShutdown" | "onTick"): Promise<void> {
+    try {
+      await this.handlers[name]?.(this.#server);
+    } catch (error) {
+      this.report(handlerError(name, error));
+    }
+  }
+}
+
+function handlerError(name: string, cause: unknown): WebSocketError {
+  if (cause instanceof WebSocketError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new WebSocketError("ERR_HANDLER", `The handler ${name} failed: ${why}`, cause);
+}
+
+function checkConnection(made: unknown): WebSocketConnection {
+  const missing = REQUIRED_MEMBERS.filter((name) =>
+    typeof made !== "object" || made === null || !(name in made)
+  );
+  if (missing.length > 0) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot use what onAccept returned: it lacks ${
+        missing.join(", ")
+      }. Return a WebSocketConnection or nothing.`,
+    );
+  }
+  if (!(made instanceof WebSocketConnection)) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot use what onAccept returned: it is no WebSocketConnection. Extend that class.",
+    );
+  }
+  return made;
+}

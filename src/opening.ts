@@ -1,0 +1,196 @@
+import type { ConnectionControl, WebSocketConnection } from "./connection.ts";
+import { isThenable } from "./delivery.ts";
+import { Handshake, HandshakeRequest } from "./handshake.ts";
+import {
+  formatExtension,
+  HttpError,
+  type NegotiatedExtension,
+  negotiateExtensions,
+  type OpeningHandshake,
+  readOpeningHandshake,
+  versionNotServed,
+} from "./protocol/mod.ts";
+import { WebSocketError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+import type {
+  Answer,
+  Channel,
+  ChannelEvents,
+  Opening,
+  UpgradeRequest,
+} from "./transport/transport.ts";
+
+/** How long a promise of the `origin` handler may take. */
+const ORIGIN_TIMEOUT_MS = 2000;
+
+/** What an opening needs of the server. */
+export interface OpeningHost {
+  readonly settings: Settings<WebSocketConnection>;
+  /** Whether this engine negotiates its extensions by itself. */
+  readonly engineExtends: boolean;
+  readonly selectSubprotocol:
+    | ((offered: readonly string[], handshake: Handshake) => string | undefined)
+    | undefined;
+  /** Whether there are more connections than there may be. */
+  readonly full: boolean;
+  report(error: Error, connection?: WebSocketConnection): void;
+}
+
+/** The opening handshake of one connection: runs its events and decides on the answer. */
+export class ServerOpening implements Opening {
+  readonly events: ChannelEvents;
+  readonly #host: OpeningHost;
+  readonly #connection: WebSocketConnection;
+  readonly #control: ConnectionControl;
+
+  constructor(host: OpeningHost, connection: WebSocketConnection, control: ConnectionControl) {
+    this.events = control.delivery;
+    this.#host = host;
+    this.#connection = connection;
+    this.#control = control;
+  }
+
+  opened(channel: Channel): void {
+    this.#control.open(channel);
+  }
+
+  failed(): void {
+    this.events.close(1006, "");
+  }
+
+  answer(request: UpgradeRequest): Answer | Promise<Answer> {
+    try {
+      if (this.#control.aborted) return DROP;
+      if (this.#host.full) {
+        throw new HttpError(503, "Cannot take another connection: try again later", {
+          "Retry-After": "10",
+        });
+      }
+      const opening = readOpeningHandshake(request);
+      const allowed = this.#control.delivery.handlers.origin?.(
+        this.#connection,
+        readOrigin(opening.origin),
+      );
+      if (isThenable(allowed)) {
+        return withinOriginTimeout(allowed)
+          .then((it) => this.#negotiate(request, opening, it))
+          .catch((error) => this.#refuse(error));
+      }
+      const answer = this.#negotiate(request, opening, allowed);
+      return answer instanceof Promise ? answer.catch((error) => this.#refuse(error)) : answer;
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  #negotiate(
+    request: UpgradeRequest,
+    opening: OpeningHandshake,
+    allowed: unknown,
+  ): Answer | Promise<Answer> {
+    const { settings } = this.#host;
+    if (allowed === false) throw new HttpError(403, "Cannot open a WebSocket from this origin");
+    const versions = settings.versions.map(Number);
+    if (!versions.includes(opening.version)) throw versionNotServed(versions);
+    const handshake = new Handshake(new HandshakeRequest(request, opening));
+    this.#control.handshake = handshake;
+    this.#control.subprotocol = this.#selectSubprotocol(opening.subprotocols, handshake);
+    const result = this.#control.delivery.handlers.handshake?.(this.#connection, handshake);
+    if (isThenable(result)) {
+      return Promise.resolve(result).then(() => this.#finish(opening, handshake));
+    }
+    return this.#finish(opening, handshake);
+  }
+
+  #selectSubprotocol(offered: readonly string[], handshake: Handshake): string | undefined {
+    const { selectSubprotocol, settings } = this.#host;
+    if (selectSubprotocol === undefined) {
+      return settings.subprotocol.find((it) => offered.includes(it));
+    }
+    const selected = selectSubprotocol(offered, handshake);
+    if (selected !== undefined && !offered.includes(selected)) {
+      throw new TypeError(
+        `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
+      );
+    }
+    return selected;
+  }
+
+  #finish(opening: OpeningHandshake, handshake: Handshake): Answer {
+    const { rejection } = handshake;
+    if (rejection !== undefined) {
+      return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
+    }
+    if (this.#control.aborted) return DROP;
+    const headers: [string, string][] = [];
+    const { subprotocol } = this.#control;
+    if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
+    const extensions = this.#agree(opening, headers);
+    for (const [name, value] of handshake.added ?? []) {
+      if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+        throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
+      }
+      headers.push([name, value]);
+    }
+    return { status: 101, headers, subprotocol, extensions };
+  }
+
+  #agree(opening: OpeningHandshake, headers: [string, string][]): NegotiatedExtension[] {
+    const { settings, engineExtends } = this.#host;
+    if (engineExtends) {
+      const offered = new Set(opening.extensions.map((it) => it.name));
+      this.#control.extensions = settings.extensions.map((it) => it.name).filter((it) =>
+        offered.has(it)
+      );
+      return [];
+    }
+    const agreed = negotiateExtensions(settings.extensions, opening.extensions);
+    if (agreed.length > 0) {
+      const elements = agreed.map(({ name, session }) =>
+        formatExtension({ name, parameters: [...session.parameters] })
+      );
+      headers.push(["Sec-WebSocket-Extensions", elements.join(", ")]);
+      this.#control.extensions = agreed.map((it) => it.name);
+    }
+    return agreed;
+  }
+
+  #refuse(error: unknown): Answer {
+    if (error instanceof HttpError) {
+      return {
+        status: error.status,
+        headers: Object.entries(error.headers),
+        body: `${error.message}\n`,
+      };
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    this.#host.report(
+      new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
+      this.#connection,
+    );
+    return { status: 500, headers: [], body: "Internal Server Error\n" };
+  }
+}
+
+const DROP: Answer = { status: 0 };
+
+/** The origin as a URL; one that cannot be read is nobody's, as the opaque origin "null" is. */
+function readOrigin(origin: string | null): URL | null {
+  if (origin === null) return null;
+  return URL.canParse(origin) ? new URL(origin) : new URL("null:");
+}
+
+async function withinOriginTimeout(allowed: PromiseLike<unknown>): Promise<unknown> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new HttpError(408, "Cannot wait longer for a decision on the origin")),
+      ORIGIN_TIMEOUT_MS,
+    );
+  });
+  try {
+    return await Promise.race([allowed, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

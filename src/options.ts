@@ -1,0 +1,121 @@
+import type { ConnectionInit, WebSocketConnection } from "./connection.ts";
+import type { ExtensionOffer } from "./protocol/mod.ts";
+import type { Extension } from "./protocol/mod.ts";
+import type { Handshake } from "./handshake.ts";
+import type { DebugLevel, Logger } from "./logger.ts";
+import type { WebSocketServer } from "./server.ts";
+import type { RequestInfo } from "./transport/transport.ts";
+import type { WebSocketVersion } from "./version.ts";
+
+export type { ExtensionOffer };
+
+/** What `version` and `versions` take. */
+export type VersionLike = number | string | WebSocketVersion;
+
+/** What `extensions` takes: the name of one that is built in, or an extension. */
+export type ExtensionLike = string | Extension;
+
+/** A class of connections. */
+export type ConnectionClass<C extends WebSocketConnection> = new (init: ConnectionInit) => C;
+
+/** What `onAccept` is given. */
+export type AcceptInfo<C extends WebSocketConnection> = ConnectionInit<WebSocketServer<C>>;
+
+/** The handlers of a server. Each may return a promise; what they throw goes to `onError`. */
+export interface ServerHandlers<C extends WebSocketConnection> {
+  /**
+   * Makes the connection object for a peer that has come.
+   *
+   * @returns The object, or nothing to have `connectionClass` make it.
+   */
+  onAccept?: (info: AcceptInfo<C>) => C | undefined | void | Promise<C | undefined | void>;
+  /**
+   * Sets up a connection before anything has been read from it.
+   *
+   * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
+   */
+  onConnect?: (server: WebSocketServer<C>, connection: C) => unknown;
+  /** Called before the connections are disconnected. */
+  onShutdown?: (server: WebSocketServer<C>) => unknown;
+  /** Called every `tickPeriod` seconds, never twice at once. */
+  onTick?: (server: WebSocketServer<C>) => unknown;
+  /** Told of everything that fails: handlers that throw, peers that break the protocol. */
+  onError?: (server: WebSocketServer<C>, error: Error, connection?: C) => unknown;
+}
+
+/** The options of a server. Times are in seconds, sizes in bytes. */
+export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection>
+  extends ServerHandlers<C> {
+  /**
+   * How bytes reach us: "http" is the runtime's own server and WebSocket engine, "tcp" our own on raw
+   * TCP. Default "http".
+   */
+  transport?: "http" | "tcp";
+  /** The port to listen on, 0 to 65535; by default, or with 0, the system chooses one. */
+  port?: number;
+  /** The address or name to listen on; by default all IPv4 addresses of the machine. */
+  hostname?: string;
+  /** Serves TLS, with a certificate chain and its private key as PEM texts. */
+  tls?: { cert: string; key: string };
+  /**
+   * A listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
+   * Bun a function that is given the socket handlers and returns what `Bun.listen` does; or a
+   * `node:net` or `node:tls` `Server`.
+   */
+  listen?: unknown;
+  /** Serves plain HTTP requests on the same port; on "tcp" those of GET and HEAD. */
+  onRequest?: (request: Request, info: RequestInfo) => Response | Promise<Response>;
+
+  /** The class of connections; default `WebSocketConnection`. */
+  connectionClass?: ConnectionClass<C>;
+  /** "permessage-deflate", `permessageDeflate({ … })`, or extensions of the user's own. */
+  extensions?: ExtensionLike | ExtensionLike[];
+  /** The subprotocols that this server speaks: the first that a client offered is chosen. */
+  subprotocol?: string[];
+  /** Chooses the subprotocol instead; undefined goes on without one. */
+  selectSubprotocol?: (offered: readonly string[], handshake: Handshake) => string | undefined;
+  /** The protocol version; default 13. */
+  version?: VersionLike;
+  /** The protocol versions, most wanted first, of 13, 8 and 7. */
+  versions?: VersionLike[];
+
+  /** Messages of fewer bytes go uncompressed; default 1024. */
+  compressionThreshold?: number;
+  /** The most bytes of a message that is taken, after decompression; default 16 MiB. */
+  maxRecvSize?: number;
+  /** The most bytes of a message that is sent; by default none. */
+  maxSendSize?: number;
+  /** The most frames that one message may come in, "tcp" only; default 16,384. */
+  maxFragments?: number;
+  /** The most bytes set aside for a message before its bytes have come, "tcp" only; default 64 KiB. */
+  maxReserve?: number;
+  /** The most pings and pongs of one peer a second, "tcp" only; default 1,000. */
+  maxControlFrames?: number;
+  /** The most bytes of a request head, "tcp" only; default 16 KiB. */
+  maxHeaderSize?: number;
+  /** The most header fields of a request, "tcp" only; default 100. */
+  maxHeaderFields?: number;
+  /** The most connections at once, those that are opening included; default 10,000. */
+  maxConnections?: number;
+  /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
+  highWaterMark?: number;
+  /** Above this many bytes waiting, a peer is dropped; default 64 MiB. */
+  maxBufferedAmount?: number;
+  /** How long a request head may take, "tcp" only; default 10. */
+  handshakeTimeout?: number;
+  /** How long a peer may take to answer a Close frame; default 10. */
+  closeTimeout?: number;
+  /** Drops a peer that is silent for so long, after pings were tried; default 20, 0 turns it off. */
+  silenceMax?: number;
+  /** How often silence is looked for; default half of `silenceMax`. */
+  silenceCheckInterval?: number;
+  /** How often `onTick` is called; default 0, which is never. */
+  tickPeriod?: number;
+
+  /** How much is logged: 0 nothing to 4 every frame; default 1, errors. */
+  debug?: DebugLevel;
+  /** Takes what is logged; default `console`. */
+  logger?: Logger;
+  /** Has `connections` give a plain array. */
+  legacy?: boolean;
+}

@@ -1,0 +1,345 @@
+import { Buffer } from "node:buffer";
+import { STATUS_CODES } from "node:http";
+
+/** A request that cannot be served: what to answer instead. */
+export class HttpError extends Error {
+  /** The error's name, for logs. */
+  override readonly name = "HttpError";
+  /** The status to answer with, 400 to 599. */
+  readonly status: number;
+  /** Header fields that the answer needs. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param status The status to answer with.
+   * @param message What could not be done and why; the body of the answer.
+   * @param headers Header fields that the answer needs.
+   *
+   * @example
+   * ```ts
+   * import { HttpError } from "@duet/websocket/protocol";
+   *
+   * const error = new HttpError(405, "Cannot upgrade a POST: use GET", { Allow: "GET" });
+   * console.assert(error.status === 405);
+   * ```
+   */
+  constructor(status: number, message: string, headers: Record<string, string> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** Bounds on a request head. */
+export interface RequestHeadLimits {
+  /** The most bytes that request line and header fields may take. */
+  maxSize: number;
+  /** The most header fields. */
+  maxFields: number;
+}
+
+/** The most bytes of a request line: RFC 9112 §3 recommends that 8,000 at least are served. */
+const MAX_REQUEST_LINE = 8192;
+
+/** The head of an HTTP/1.1 request (RFC 9112). */
+export class RequestHead {
+  /** The method, as it came: methods are case-sensitive. */
+  readonly method: string;
+  /** The request target, as it came: a path with its query, or an absolute URL. */
+  readonly target: string;
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  readonly minorVersion: number;
+  readonly #names: string[];
+  readonly #values: string[];
+
+  /**
+   * @param method The method.
+   * @param target The request target.
+   * @param minorVersion 0 or 1.
+   * @param names The field names in lower case.
+   * @param values The value that belongs to each of them.
+   */
+  constructor(
+    method: string,
+    target: string,
+    minorVersion: number,
+    names: string[],
+    values: string[],
+  ) {
+    this.method = method;
+    this.target = target;
+    this.minorVersion = minorVersion;
+    this.#names = names;
+    this.#values = values;
+  }
+
+  /**
+   * Gives the value of a header field; the values of one that came several times are joined with
+   * ", " (RFC 9110 §5.3).
+   *
+   * @param name The field name in lower case.
+   * @returns The value, or null when the field did not come.
+   */
+  get(name: string): string | null {
+    const names = this.#names;
+    let value: string | null = null;
+    for (let i = 0; i < names.length; i++) {
+      if (names[i] === name) {
+        value = value === null ? this.#values[i] : `${value}, ${this.#values[i]}`;
+      }
+    }
+    return value;
+  }
+
+  /**
+   * Counts how often a header field came.
+   *
+   * @param name The field name in lower case.
+   * @returns The number of its lines.
+   */
+  count(name: string): number {
+    return this.#names.reduce((count, it) => it === name ? count + 1 : count, 0);
+  }
+
+  /**
+   * Goes through the header fields in the order in which they came.
+   *
+   * @returns The name in lower case and the value of each.
+   */
+  *[Symbol.iterator](): Generator<[name: string, value: string]> {
+    for (let i = 0; i < this.#names.length; i++) yield [this.#names[i], this.#values[i]];
+  }
+}
+
+/**
+ * Collects the bytes of a request head, however they are split, and parses it when it is whole.
+ * Lenient readings of malformed heads are how requests get smuggled past proxies (RFC 9112 §11.2),
+ * so everything that the grammar does not allow is refused.
+ *
+ * @example
+ * ```ts
+ * import { RequestHeadParser } from "@duet/websocket/protocol";
+ *
+ * const parser = new RequestHeadParser({ maxSize: 16_384, maxFields: 100 });
+ * const bytes = new TextEncoder().encode("GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\n");
+ * console.assert(parser.push(bytes.subarray(0, 9)) === undefined);
+ * const head = parser.push(bytes.subarray(9));
+ * console.assert(head?.target === "/chat" && head.get("host") === "example.com");
+ * ```
+ */
+export class RequestHeadParser {
+  readonly #limits: RequestHeadLimits;
+  #bytes: Buffer | null = null;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /** @param limits The bounds on the head. */
+  constructor(limits: RequestHeadLimits) {
+    this.#limits = limits;
+  }
+
+  /** The bytes that came behind the head: the first frames, when the request was an upgrade. */
+  get rest(): Uint8Array {
+    return this.#rest;
+  }
+
+  /** Whether any byte of the head has come. */
+  get started(): boolean {
+    return this.#bytes !== null;
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @param chunk What came from the peer; may be used again by the caller afterwards, but for what
+   * {@linkcode RequestHeadParser.rest} then gives of it.
+   * @returns The head once it is whole, else undefined.
+   * @throws {HttpError} When the bytes are not an HTTP/1.x request head or go over a limit.
+   */
+  push(chunk: Uint8Array): RequestHead | undefined {
+    const before = this.#bytes;
+    const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const bytes = before === null ? view : Buffer.concat([before, view]);
+    const end = bytes.indexOf("\r\n\r\n", before === null ? 0 : Math.max(0, before.length - 3));
+    const size = end === -1 ? bytes.length : end + 4;
+    this.#checkSize(bytes, size);
+    if (end === -1) {
+      checkBeginning(bytes);
+      this.#bytes = before === null ? Buffer.from(view) : bytes;
+      return undefined;
+    }
+    this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
+    this.#bytes = bytes;
+    return parseRequestHead(bytes.toString("latin1", 0, end), this.#limits.maxFields);
+  }
+
+  #checkSize(bytes: Buffer, size: number): void {
+    if (size <= MAX_REQUEST_LINE && size <= this.#limits.maxSize) return;
+    const line = bytes.indexOf("\r\n");
+    if (line === -1 ? size > MAX_REQUEST_LINE : line > MAX_REQUEST_LINE) {
+      throw new HttpError(414, `Cannot read a request line of over ${MAX_REQUEST_LINE} bytes`);
+    }
+    if (size > this.#limits.maxSize) {
+      throw new HttpError(431, `Cannot read a request head of over ${this.#limits.maxSize} bytes`);
+    }
+  }
+}
+
+/** Refuses what cannot become a request, such as a TLS handshake, without waiting for its end. */
+function checkBeginning(bytes: Uint8Array): void {
+  const end = Math.min(bytes.length, 24);
+  for (let i = 0; i < end; i++) {
+    if (bytes[i] === 0x20 && i > 0) return;
+    if (!isTokenCode(bytes[i])) throw new HttpError(400, "Cannot read the request: it is not HTTP");
+  }
+  if (end === 24) throw new HttpError(400, "Cannot read the request: it has no method");
+}
+
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
+
+function parseRequestHead(text: string, maxFields: number): RequestHead {
+  const lines = text.split("\r\n");
+  const match = REQUEST_LINE.exec(lines[0]);
+  if (match === null) throw new HttpError(400, "Cannot read the request line");
+  const [, method, target, major, minor] = match;
+  if (major !== "1") {
+    throw new HttpError(505, `Cannot speak HTTP/${major}.${minor}: use HTTP/1.1`);
+  }
+  if (lines.length - 1 > maxFields) {
+    throw new HttpError(431, `Cannot read over ${maxFields} header fields`);
+  }
+  const names: string[] = new Array(lines.length - 1);
+  const values: string[] = new Array(lines.length - 1);
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i];
+    const colon = line.indexOf(":");
+    // This also refuses a folded line (RFC 9112 §5.2) and a blank before the colon (§5.1).
+    if (colon <= 0 || !isToken(line, 0, colon)) {
+      throw new HttpError(400, "Cannot read a header field: its name is not a token");
+    }
+    names[i - 1] = line.slice(0, colon).toLowerCase();
+    values[i - 1] = fieldValue(line, colon + 1);
+  }
+  const head = new RequestHead(method, target, Number(minor), names, values);
+  checkFraming(head);
+  checkHost(head);
+  checkTarget(head);
+  return head;
+}
+
+function fieldValue(line: string, start: number): string {
+  let end = line.length;
+  while (start < end && isBlank(line.charCodeAt(start))) start++;
+  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
+  for (let i = start; i < end; i++) {
+    const code = line.charCodeAt(i);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) {
+      throw new HttpError(400, "Cannot read a header field: its value has a control character");
+    }
+  }
+  return line.slice(start, end);
+}
+
+/** Two ways to tell where a body ends are the root of request smuggling (RFC 9112 §6.1, §6.3). */
+function checkFraming(head: RequestHead): void {
+  const length = head.get("content-length");
+  const coding = head.get("transfer-encoding");
+  if (length !== null && (coding !== null || !/^\d{1,15}$/.test(length))) {
+    throw new HttpError(400, "Cannot tell where the request body ends");
+  }
+  if (coding !== null && coding.toLowerCase() !== "chunked") {
+    throw new HttpError(501, "Cannot read this transfer coding: use chunked or Content-Length");
+  }
+}
+
+/** RFC 9112 §3.2: exactly one Host field, and in it nothing but a host and a port. */
+function checkHost(head: RequestHead): void {
+  const count = head.count("host");
+  if (count === 0 && head.minorVersion === 0) return;
+  if (
+    count !== 1 ||
+    !/^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/.test(head.get("host")!)
+  ) {
+    throw new HttpError(400, "Cannot tell the host: one valid Host field is needed");
+  }
+}
+
+/** RFC 9112 §3.2: which form of target each method takes. */
+function checkTarget({ method, target }: RequestHead): void {
+  const served = target.startsWith("/") ||
+    (method === "OPTIONS" && target === "*") ||
+    (method === "CONNECT" && /^[\w.\-[\]:]+:\d{1,5}$/.test(target)) ||
+    (/^https?:\/\/[^/?#]/i.test(target) && URL.canParse(target));
+  if (!served) throw new HttpError(400, "Cannot serve this request target");
+}
+
+/** The characters of a token (RFC 9110 §5.6.2), by code. */
+const TOKEN_CODES = new Uint8Array(256);
+for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
+  TOKEN_CODES[character.charCodeAt(0)] = 1;
+  TOKEN_CODES[character.toUpperCase().charCodeAt(0)] = 1;
+}
+
+function isTokenCode(code: number): boolean {
+  return code < 256 && TOKEN_CODES[code] === 1;
+}
+
+/**
+ * Tells whether a piece of a text is a token (RFC 9110 §5.6.2).
+ *
+ * @param text The text.
+ * @param start Where the piece begins.
+ * @param end Where it ends.
+ * @returns false when it is empty or has another character.
+ *
+ * @example
+ * ```ts
+ * import { isToken } from "@duet/websocket/protocol";
+ *
+ * console.assert(isToken("chat.v2") && !isToken("a b") && !isToken(""));
+ * ```
+ */
+export function isToken(text: string, start = 0, end: number = text.length): boolean {
+  for (let i = start; i < end; i++) if (!isTokenCode(text.charCodeAt(i))) return false;
+  return end > start;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/**
+ * Writes the head of an HTTP/1.1 response.
+ *
+ * @param status The status code.
+ * @param headers The header fields.
+ * @returns The head, its blank line included; every character of it is one byte (Latin-1).
+ * @throws {TypeError} When a name is not a token, or a value has a line break, another control
+ * character or one beyond Latin-1: a value that came from outside must not become a second field.
+ *
+ * @example
+ * ```ts
+ * import { formatResponseHead } from "@duet/websocket/protocol";
+ *
+ * const head = formatResponseHead(426, [["Upgrade", "websocket"]]);
+ * console.assert(head === "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n");
+ * ```
+ */
+export function formatResponseHead(
+  status: number,
+  headers: Iterable<readonly [name: string, value: string]>,
+): string {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Status"}\r\n`;
+  for (const [name, value] of headers) {
+    if (!isToken(name)) {
+      throw new TypeError(`Cannot send a header field named ${JSON.stringify(name)}: not a token`);
+    }
+    // deno-lint-ignore no-control-regex -- control characters are what is looked for
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw new TypeError(
+        `Cannot send header field "${name}": its value has a character not allowed`,
+      );
+    }
+    head += `${name}: ${value}\r\n`;
+  }
+  return head + "\r\n";
+}

@@ -1,0 +1,38 @@
+/**
+ * The protocol core of Duet: RFC 6455 and RFC 7692 for the server's side, without any I/O. Bytes go
+ * in and messages come out, messages go in and bytes come out.
+ *
+ * @example Echo, whatever carries the bytes
+ * ```ts
+ * import { Opcode, OutputQueue, Receiver, Sender } from "@duet/websocket/protocol";
+ *
+ * const output = new OutputQueue();
+ * const sender = new Sender(output);
+ * const receiver = new Receiver({
+ *   onText: (data) => sender.text(data),
+ *   onBinary: (data) => sender.binary(data),
+ *   onPing: (payload) => sender.control(Opcode.PONG, payload),
+ *   onPong: () => {},
+ *   onClose: (code) => console.log("closed with", code),
+ *   onFailure: (error) => console.log("fail with", error.closeCode),
+ * }, { maxMessageSize: 1 << 20 });
+ *
+ * receiver.push(Uint8Array.of(0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58));
+ * console.assert(output.next()?.join() === "129,5,72,101,108,108,111");
+ * ```
+ *
+ * @module
+ */
+export * from "./close.ts";
+export * from "./extension.ts";
+export * from "./frame.ts";
+export * from "./handshake.ts";
+export * from "./http.ts";
+export * from "./mask.ts";
+export * from "./negotiation.ts";
+export * from "./output_queue.ts";
+export * from "./permessage_deflate.ts";
+export * from "./protocol_error.ts";
+export * from "./receiver.ts";
+export * from "./sender.ts";
+export * from "./utf8.ts";

@@ -1,0 +1,155 @@
+/** Scratch buffers begin small, since most bursts are, and grow once to hold a large burst. */
+const SMALL = 4 * 1024;
+const LARGE = 64 * 1024;
+/** How many free scratch buffers of each size are kept for all connections together. */
+const POOL_SIZE = 64;
+
+const freeSmall: Uint8Array[] = [];
+const freeLarge: Uint8Array[] = [];
+
+function takeScratch(size: number): Uint8Array {
+  if (size > LARGE) return new Uint8Array(size);
+  return size <= SMALL
+    ? freeSmall.pop() ?? new Uint8Array(SMALL)
+    : freeLarge.pop() ?? new Uint8Array(LARGE);
+}
+
+function releaseScratch(scratch: Uint8Array): void {
+  const pool = scratch.length === SMALL ? freeSmall : scratch.length === LARGE ? freeLarge : null;
+  if (pool !== null && pool.length < POOL_SIZE) pool.push(scratch);
+}
+
+/**
+ * The bytes that wait to be written to one peer, in as few pieces as possible: small frames are
+ * written side by side into a scratch buffer, large payloads are kept as they are. Scratch buffers
+ * come from a pool, so an idle connection holds none.
+ *
+ * @example
+ * ```ts
+ * import { OutputQueue } from "@duet/websocket/protocol";
+ *
+ * const queue = new OutputQueue();
+ * queue.reserve(2);
+ * queue.scratch[queue.offset] = 0x89;
+ * queue.scratch[queue.offset + 1] = 0;
+ * queue.commit(2);
+ * console.assert(queue.next()?.length === 2);
+ * queue.done();
+ * ```
+ */
+export class OutputQueue {
+  /** How many bytes wait, those taken with {@linkcode OutputQueue.next} left out. */
+  length = 0;
+  /** Where the next bytes go after {@linkcode OutputQueue.reserve}. */
+  scratch: Uint8Array = EMPTY;
+  /** The first free byte of {@linkcode OutputQueue.scratch}. */
+  offset = 0;
+  // Pieces ahead of the scratch buffer, and which of them are scratch buffers to give back.
+  #pieces: Uint8Array[] = NONE;
+  #scratches: (Uint8Array | null)[] = NONE as (Uint8Array | null)[];
+  #inFlight: Uint8Array | null = null;
+
+  /**
+   * Makes room in {@linkcode OutputQueue.scratch} from {@linkcode OutputQueue.offset} on.
+   *
+   * @param size How many bytes are going to be written, at most.
+   */
+  reserve(size: number): void {
+    const { scratch, offset } = this;
+    if (scratch.length - offset >= size) return;
+    if (scratch.length === SMALL && offset + size <= LARGE) {
+      const larger = takeScratch(LARGE);
+      larger.set(scratch.subarray(0, offset));
+      releaseScratch(scratch);
+      this.scratch = larger;
+      return;
+    }
+    this.#seal();
+    this.scratch = takeScratch(size);
+  }
+
+  /**
+   * Counts bytes as written to the scratch buffer.
+   *
+   * @param size How many.
+   */
+  commit(size: number): void {
+    this.offset += size;
+    this.length += size;
+  }
+
+  /**
+   * Adds bytes without copying them; they must not change until they have been written.
+   *
+   * @param bytes The bytes.
+   */
+  push(bytes: Uint8Array): void {
+    this.#seal();
+    this.#add(bytes, null);
+    this.length += bytes.length;
+  }
+
+  /**
+   * Takes out the next piece to write; call {@linkcode OutputQueue.done} when it has been.
+   *
+   * @returns The piece, or undefined when nothing waits.
+   */
+  next(): Uint8Array | undefined {
+    const piece = this.#pieces.length > 0 ? this.#nextPiece() : this.#nextScratch();
+    if (piece !== undefined) this.length -= piece.length;
+    return piece;
+  }
+
+  /** Says that the piece taken last has been written. */
+  done(): void {
+    if (this.#inFlight !== null) releaseScratch(this.#inFlight);
+    this.#inFlight = null;
+  }
+
+  /** Drops all that waits. A scratch buffer in flight is not pooled again: it may still be read. */
+  clear(): void {
+    if (this.scratch !== EMPTY) releaseScratch(this.scratch);
+    for (const scratch of this.#scratches) if (scratch !== null) releaseScratch(scratch);
+    this.scratch = EMPTY;
+    this.offset = 0;
+    this.length = 0;
+    this.#pieces = NONE;
+    this.#scratches = NONE as (Uint8Array | null)[];
+    this.#inFlight = null;
+  }
+
+  #nextScratch(): Uint8Array | undefined {
+    if (this.offset === 0) return undefined;
+    const piece = this.scratch.subarray(0, this.offset);
+    this.#inFlight = this.scratch;
+    this.scratch = EMPTY;
+    this.offset = 0;
+    return piece;
+  }
+
+  #nextPiece(): Uint8Array {
+    const piece = this.#pieces.shift()!;
+    this.#inFlight = this.#scratches.shift()!;
+    return piece;
+  }
+
+  #seal(): void {
+    if (this.offset > 0) this.#add(this.scratch.subarray(0, this.offset), this.scratch);
+    else if (this.scratch !== EMPTY) releaseScratch(this.scratch);
+    this.scratch = EMPTY;
+    this.offset = 0;
+  }
+
+  #add(piece: Uint8Array, scratch: Uint8Array | null): void {
+    if (this.#pieces === NONE) {
+      this.#pieces = [];
+      this.#scratches = [];
+    }
+    this.#pieces.push(piece);
+    this.#scratches.push(scratch);
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+/** Stands for no pieces, so that a connection that never queued any holds no arrays. */
+const NONE: Uint8Array[] = [];

@@ -1,0 +1,425 @@
+import { Buffer } from "node:buffer";
+import { CloseCode, readCloseStatus } from "./close.ts";
+import type { NegotiatedExtension } from "./extension.ts";
+import {
+  FrameHeader,
+  MAX_CONTROL_PAYLOAD,
+  MAX_HEADER_LENGTH,
+  Opcode,
+  readFrameHeader,
+} from "./frame.ts";
+import { applyMask } from "./mask.ts";
+import { ProtocolError } from "./protocol_error.ts";
+import { decodeAscii, decodeUtf8, Utf8Validator } from "./utf8.ts";
+
+/** What a {@linkcode Receiver} tells of. */
+export interface ReceiverEvents {
+  /** A whole text message. */
+  onText(data: string): void;
+  /** A whole binary message; the bytes are the listener's own. */
+  onBinary(data: Uint8Array): void;
+  /** A Ping frame; the bytes are the listener's own. */
+  onPing(payload: Uint8Array): void;
+  /** A Pong frame; the bytes are the listener's own. */
+  onPong(payload: Uint8Array): void;
+  /** The peer's Close frame; nothing follows. */
+  onClose(code: number, reason: string): void;
+  /** The peer broke a rule or a limit; nothing follows. */
+  onFailure(error: ProtocolError): void;
+}
+
+/** Bounds on what a {@linkcode Receiver} takes, and what has been agreed on. */
+export interface ReceiverOptions {
+  /** The most bytes of a message, also after decompression. */
+  maxMessageSize: number;
+  /** The most frames that one message may come in. */
+  maxFragments?: number;
+  /** The most bytes set aside for a message before its bytes have come. */
+  maxReserve?: number;
+  /** The extensions agreed on in the opening handshake. */
+  extensions?: readonly NegotiatedExtension[];
+}
+
+const ASCII_MASK = 0x80808080 | 0;
+/** How much larger a message's buffer becomes when it is full: few copies, bounded waste. */
+const GROWTH = 4;
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Turns the bytes that come from a client into messages and control frames (RFC 6455 §5, §6.2, §7).
+ * Frames are parsed in place; a message that spans reads is put together in one buffer; text is
+ * checked as it arrives. The receiver keeps no buffer while nothing is half-read.
+ *
+ * @example The masked "Hello" of RFC 6455 §5.7, in two pieces
+ * ```ts
+ * import { Receiver } from "@duet/websocket/protocol";
+ *
+ * const messages: string[] = [];
+ * const ignore = () => {};
+ * const receiver = new Receiver({
+ *   onText: (data) => void messages.push(data),
+ *   onBinary: ignore,
+ *   onPing: ignore,
+ *   onPong: ignore,
+ *   onClose: ignore,
+ *   onFailure: ignore,
+ * }, { maxMessageSize: 1024 });
+ * receiver.push(Uint8Array.of(0x81, 0x85, 0x37, 0xfa, 0x21));
+ * receiver.push(Uint8Array.of(0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58));
+ * console.assert(messages[0] === "Hello");
+ * ```
+ */
+export class Receiver {
+  /** The most bytes of a message; may be changed between messages. */
+  maxMessageSize: number;
+  readonly #events: ReceiverEvents;
+  readonly #maxFragments: number;
+  readonly #maxReserve: number;
+  readonly #extensions: readonly NegotiatedExtension[];
+  readonly #rsvAllowed: number;
+  readonly #header = new FrameHeader();
+
+  #ended = false;
+  #paused = false;
+  #parsing = false;
+  // What has been handed over and not been looked at, because reading was paused.
+  #waiting: Uint8Array[] = [];
+
+  // A header that has come in part, and of the frame under way what is still to come.
+  #partialHeader: Uint8Array | null = null;
+  #remaining = 0;
+  #phase = 0;
+
+  // The message under way: opcode 0 when there is none.
+  #opcode = 0;
+  #rsv = 0;
+  #fragments = 0;
+  #message: Uint8Array = EMPTY;
+  #messageLength = 0;
+  #validator: Utf8Validator | null = null;
+  #seen = 0;
+  // The control frame under way.
+  #control: Uint8Array | null = null;
+
+  /**
+   * @param events Told of what arrives.
+   * @param options The bounds, and the extensions agreed on.
+   */
+  constructor(events: ReceiverEvents, options: ReceiverOptions) {
+    this.#events = events;
+    this.maxMessageSize = options.maxMessageSize;
+    this.#maxFragments = options.maxFragments ?? 16_384;
+    this.#maxReserve = options.maxReserve ?? 65_536;
+    this.#extensions = options.extensions ?? [];
+    this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);
+  }
+
+  /** Whether a Close frame or a failure has ended what is read. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether all bytes handed over have been dealt with, so that their buffer may be used again. */
+  get idle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @param chunk What came from the peer. Payloads are unmasked in place in it, and while
+   * {@linkcode Receiver.idle} is false it must be left alone.
+   */
+  push(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#paused || this.#parsing) {
+      this.#waiting.push(chunk);
+      return;
+    }
+    this.#parse(chunk);
+  }
+
+  /** Stops telling of messages, also of those whose bytes are here, until {@linkcode Receiver.resume}. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Goes on after {@linkcode Receiver.pause}. */
+  resume(): void {
+    this.#paused = false;
+    // When called from within an event, the parse loop that told of it goes on by itself.
+    if (this.#parsing) return;
+    while (!this.#paused && this.#waiting.length > 0) this.#parse(this.#waiting.shift()!);
+  }
+
+  /** Drops all that is held, and takes nothing more. */
+  end(): void {
+    this.#ended = true;
+    this.#waiting = [];
+    this.#partialHeader = null;
+    this.#message = EMPTY;
+    this.#control = null;
+    this.#validator = null;
+  }
+
+  #parse(chunk: Uint8Array): void {
+    this.#parsing = true;
+    try {
+      let position = 0;
+      while (position < chunk.length && !this.#ended) {
+        if (this.#paused) {
+          this.#waiting.unshift(chunk.subarray(position));
+          break;
+        }
+        position = this.#remaining > 0
+          ? this.#continuePayload(chunk, position)
+          : this.#beginFrame(chunk, position);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail(error);
+    } finally {
+      this.#parsing = false;
+    }
+  }
+
+  #fail(error: ProtocolError): void {
+    this.end();
+    this.#events.onFailure(error);
+  }
+
+  /** Reads a header and, when the whole payload is here too, the payload where it stands. */
+  #beginFrame(chunk: Uint8Array, position: number): number {
+    const header = this.#header;
+    let headerLength: number;
+    if (this.#partialHeader === null) {
+      headerLength = readFrameHeader(header, chunk, position, chunk.length);
+      if (headerLength === 0) {
+        this.#partialHeader = chunk.slice(position);
+        return chunk.length;
+      }
+    } else {
+      const partial = this.#partialHeader;
+      const fresh = chunk.subarray(position, position + MAX_HEADER_LENGTH - partial.length);
+      const joined = new Uint8Array(partial.length + fresh.length);
+      joined.set(partial);
+      joined.set(fresh, partial.length);
+      headerLength = readFrameHeader(header, joined, 0, joined.length);
+      if (headerLength === 0) {
+        this.#partialHeader = joined;
+        return chunk.length;
+      }
+      this.#partialHeader = null;
+      headerLength -= partial.length;
+    }
+    this.#checkHeader(header);
+    const start = position + headerLength;
+    const end = start + header.payloadLength;
+    if (header.opcode >= Opcode.CLOSE) {
+      this.#control = new Uint8Array(header.payloadLength);
+    } else if (header.fin && this.#opcode === 0 && end <= chunk.length) {
+      this.#wholeMessage(header, chunk, start, end);
+      return end;
+    } else {
+      this.#beginFragment(header);
+    }
+    this.#remaining = header.payloadLength;
+    this.#phase = 0;
+    if (this.#remaining === 0) this.#endFrame();
+    return start;
+  }
+
+  #checkHeader(header: FrameHeader): void {
+    const { opcode } = header;
+    if (!header.masked) {
+      throw violation("a client's frame is not masked", "RFC 6455 §5.1");
+    }
+    if (!header.minimal) {
+      throw violation("its length is not in the fewest bytes or over 63 bits", "RFC 6455 §5.2");
+    }
+    if (opcode > Opcode.PONG || (opcode > Opcode.BINARY && opcode < Opcode.CLOSE)) {
+      throw violation(`opcode ${opcode} is reserved`, "RFC 6455 §5.2");
+    }
+    if (opcode >= Opcode.CLOSE) {
+      if (header.rsv !== 0) throw violation("a reserved bit is set", "RFC 6455 §5.2");
+      if (!header.fin) throw violation("a control frame is fragmented", "RFC 6455 §5.5");
+      if (header.payloadLength > MAX_CONTROL_PAYLOAD) {
+        throw violation("a control frame has over 125 bytes", "RFC 6455 §5.5");
+      }
+      return;
+    }
+    if (
+      header.rsv !== 0 && ((header.rsv & ~this.#rsvAllowed) !== 0 || opcode === Opcode.CONTINUATION)
+    ) {
+      throw violation("a reserved bit is set that no extension gave a meaning", "RFC 6455 §5.2");
+    }
+    if (opcode === Opcode.CONTINUATION) {
+      if (this.#opcode === 0) throw violation("there is no message to continue", "RFC 6455 §5.4");
+    } else if (this.#opcode !== 0) {
+      throw violation("a message begins within another", "RFC 6455 §5.4");
+    }
+    if (header.payloadLength + this.#messageLength > this.maxMessageSize) {
+      throw new ProtocolError(
+        CloseCode.MESSAGE_TOO_BIG,
+        `Cannot take a message of over ${this.maxMessageSize} bytes`,
+        "maxRecvSize",
+      );
+    }
+  }
+
+  /** The hot path: one unfragmented message that is here whole. */
+  #wholeMessage(header: FrameHeader, chunk: Uint8Array, start: number, end: number): void {
+    if (header.rsv !== 0) {
+      applyMask(chunk, start, end, header.maskingKey, 0);
+      const payload = this.#decode(header.rsv, chunk.subarray(start, end));
+      // An extension may hand back the bytes it was given, which are the transport's.
+      this.#deliver(header.opcode, payload.buffer === chunk.buffer ? payload.slice() : payload);
+    } else if (header.opcode === Opcode.TEXT) {
+      const seen = applyMask(chunk, start, end, header.maskingKey, 0);
+      const text = (seen & ASCII_MASK) === 0
+        ? decodeAscii(chunk, start, end)
+        : decodeUtf8(chunk, start, end);
+      if (text === undefined) throw notUtf8();
+      this.#events.onText(text);
+    } else {
+      const data = chunk.slice(start, end);
+      applyMask(data, 0, data.length, header.maskingKey, 0);
+      this.#events.onBinary(data);
+    }
+  }
+
+  #beginFragment(header: FrameHeader): void {
+    if (header.opcode !== Opcode.CONTINUATION) {
+      this.#opcode = header.opcode;
+      this.#rsv = header.rsv;
+      if (header.opcode === Opcode.TEXT && header.rsv === 0) this.#validator = new Utf8Validator();
+    }
+    if (++this.#fragments > this.#maxFragments) {
+      throw new ProtocolError(
+        CloseCode.POLICY_VIOLATION,
+        `Cannot take a message in over ${this.#maxFragments} fragments`,
+        "maxFragments",
+      );
+    }
+  }
+
+  /** Copies what has come of a payload to where it is put together, and unmasks it there. */
+  #continuePayload(chunk: Uint8Array, position: number): number {
+    const count = Math.min(this.#remaining, chunk.length - position);
+    const end = position + count;
+    const piece = position === 0 && end === chunk.length ? chunk : chunk.subarray(position, end);
+    const key = this.#header.maskingKey;
+    const control = this.#control;
+    if (control !== null) {
+      const at = control.length - this.#remaining;
+      control.set(piece, at);
+      applyMask(control, at, at + count, key, this.#phase);
+    } else {
+      const at = this.#messageLength;
+      this.#makeRoom(at + count, at + this.#remaining);
+      this.#message.set(piece, at);
+      const seen = applyMask(this.#message, at, at + count, key, this.#phase);
+      this.#seen |= seen;
+      this.#messageLength = at + count;
+      const validator = this.#validator;
+      if (validator !== null && !((seen & ASCII_MASK) === 0 && validator.complete)) {
+        if (!validator.push(this.#message, at, at + count)) throw notUtf8();
+      }
+    }
+    this.#phase = (this.#phase + count) & 3;
+    this.#remaining -= count;
+    if (this.#remaining === 0) this.#endFrame();
+    return end;
+  }
+
+  /**
+   * Sees to it that the message's buffer has `needed` bytes. `expected` is what the peer says will
+   * come with this frame: it is believed up to `maxReserve`, beyond that only as bytes come in.
+   */
+  #makeRoom(needed: number, expected: number): void {
+    const capacity = this.#message.length;
+    if (needed <= capacity) return;
+    const believed = Math.max(this.#maxReserve, needed * GROWTH);
+    let size = Math.min(expected, believed);
+    if (!this.#header.fin) size = Math.max(size, Math.min(needed * 2, this.maxMessageSize));
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
+    const grown = new Uint8Array(buffer, byteOffset, size);
+    if (capacity > 0) grown.set(this.#message.subarray(0, this.#messageLength));
+    this.#message = grown;
+  }
+
+  #endFrame(): void {
+    const control = this.#control;
+    if (control !== null) {
+      this.#control = null;
+      this.#endControlFrame(this.#header.opcode, control);
+    } else if (this.#header.fin) {
+      this.#endMessage();
+    }
+  }
+
+  #endMessage(): void {
+    const opcode = this.#opcode;
+    const rsv = this.#rsv;
+    const length = this.#messageLength;
+    const checkedText = this.#validator !== null;
+    if (this.#validator?.complete === false) throw notUtf8();
+    const ascii = checkedText && (this.#seen & ASCII_MASK) === 0;
+    const buffer = this.#message;
+    this.#opcode = 0;
+    this.#fragments = 0;
+    this.#message = EMPTY;
+    this.#messageLength = 0;
+    this.#validator = null;
+    this.#seen = 0;
+    if (ascii) {
+      this.#events.onText(decodeAscii(buffer, 0, length));
+    } else if (rsv !== 0 || checkedText) {
+      this.#deliver(opcode, this.#decode(rsv, buffer.subarray(0, length)));
+    } else {
+      // The listener may keep these bytes: they must not hang on to memory that it cannot see.
+      this.#deliver(opcode, length === buffer.length ? buffer : buffer.slice(0, length));
+    }
+  }
+
+  /** Undoes the extensions, in the reverse of the order in which the sender applied them. */
+  #decode(rsv: number, payload: Uint8Array): Uint8Array {
+    for (let i = this.#extensions.length - 1; i >= 0; i--) {
+      const { session } = this.#extensions[i];
+      if ((rsv & session.rsv) !== 0) payload = session.decode(payload, this.maxMessageSize);
+    }
+    return payload;
+  }
+
+  #deliver(opcode: number, payload: Uint8Array): void {
+    if (opcode === Opcode.BINARY) {
+      this.#events.onBinary(payload);
+      return;
+    }
+    const text = decodeUtf8(payload, 0, payload.length);
+    if (text === undefined) throw notUtf8();
+    this.#events.onText(text);
+  }
+
+  #endControlFrame(opcode: number, payload: Uint8Array): void {
+    if (opcode === Opcode.PING) this.#events.onPing(payload);
+    else if (opcode === Opcode.PONG) this.#events.onPong(payload);
+    else {
+      const { code, reason } = readCloseStatus(payload);
+      this.end();
+      this.#events.onClose(code, reason);
+    }
+  }
+}
+
+function violation(why: string, rule: string): ProtocolError {
+  return new ProtocolError(CloseCode.PROTOCOL_ERROR, `Cannot accept a frame: ${why}`, rule);
+}
+
+function notUtf8(): ProtocolError {
+  return new ProtocolError(
+    CloseCode.INVALID_PAYLOAD,
+    "Cannot accept a text message: it is not UTF-8",
+    "RFC 6455 §8.1",
+  );
+}

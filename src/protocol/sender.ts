@@ -1,0 +1,199 @@
+import { Buffer } from "node:buffer";
+import type { NegotiatedExtension } from "./extension.ts";
+import { FIN, frameHeaderLength, Opcode, writeFrameHeader } from "./frame.ts";
+import type { OutputQueue } from "./output_queue.ts";
+
+/** Payloads of at least this many bytes are queued as they are; below, copying costs less. */
+const BY_REFERENCE = 16 * 1024;
+/** Texts up to this long are written by a loop; beyond, one native call is faster. */
+const LOOP_LIMIT = 64;
+const encoder = new TextEncoder();
+
+/**
+ * Turns messages and control frames into bytes (RFC 6455 §5, §6.1): every message one unmasked frame.
+ *
+ * @example The unmasked "Hello" of RFC 6455 §5.7
+ * ```ts
+ * import { OutputQueue, Sender } from "@duet/websocket/protocol";
+ *
+ * const output = new OutputQueue();
+ * new Sender(output).text("Hello");
+ * console.assert(output.next()?.join() === "129,5,72,101,108,108,111");
+ * ```
+ */
+export class Sender {
+  /** Messages of fewer bytes are not given to the extensions. */
+  threshold: number;
+  readonly #output: OutputQueue;
+  readonly #extensions: readonly NegotiatedExtension[];
+
+  /**
+   * @param output Where the bytes go.
+   * @param extensions The extensions agreed on in the opening handshake.
+   * @param threshold Messages of fewer bytes are not given to the extensions.
+   */
+  constructor(
+    output: OutputQueue,
+    extensions: readonly NegotiatedExtension[] = [],
+    threshold = 1024,
+  ) {
+    this.#output = output;
+    this.#extensions = extensions;
+    this.threshold = threshold;
+  }
+
+  /**
+   * Sends a text message.
+   *
+   * @param data The text.
+   * @throws {TypeError} When it has a lone surrogate, which has no UTF-8 form; nothing is sent.
+   */
+  text(data: string): void {
+    if (this.#extensions.length > 0 && data.length * 3 >= this.threshold) {
+      this.#message(Opcode.TEXT, encodeText(data));
+    } else if (data.length * 3 <= BY_REFERENCE) {
+      this.#shortText(data);
+    } else {
+      this.#output.push(encodeTextFrame(data));
+    }
+  }
+
+  /**
+   * Sends a binary message.
+   *
+   * @param data The bytes. From 16 KiB on they are not copied: leave them alone until they are sent.
+   */
+  binary(data: Uint8Array): void {
+    this.#message(Opcode.BINARY, data);
+  }
+
+  /**
+   * Sends a control frame.
+   *
+   * @param opcode Close, Ping or Pong.
+   * @param payload At most 125 bytes.
+   */
+  control(opcode: Opcode, payload: Uint8Array): void {
+    this.#frame(FIN | opcode, payload);
+  }
+
+  #message(opcode: Opcode, payload: Uint8Array): void {
+    let firstByte = FIN | opcode;
+    if (payload.length >= this.threshold) {
+      for (const { session } of this.#extensions) {
+        const encoded = session.encode(payload);
+        if (encoded === undefined) continue;
+        payload = encoded;
+        firstByte |= session.rsv;
+      }
+    }
+    this.#frame(firstByte, payload);
+  }
+
+  #frame(firstByte: number, payload: Uint8Array): void {
+    const output = this.#output;
+    const { length } = payload;
+    const headerLength = frameHeaderLength(length);
+    const copied = length < BY_REFERENCE ? length : 0;
+    output.reserve(headerLength + copied);
+    const { scratch, offset } = output;
+    writeFrameHeader(scratch, offset, firstByte, length);
+    if (copied > 0) scratch.set(payload, offset + headerLength);
+    output.commit(headerLength + copied);
+    if (copied < length) output.push(payload);
+  }
+
+  #shortText(data: string): void {
+    const output = this.#output;
+    output.reserve(4 + data.length * 3);
+    const { scratch, offset } = output;
+    const guess = frameHeaderLength(data.length);
+    const length = writeText(scratch, offset + guess, data);
+    const headerLength = frameHeaderLength(length);
+    if (headerLength !== guess) {
+      scratch.copyWithin(offset + headerLength, offset + guess, offset + guess + length);
+    }
+    writeFrameHeader(scratch, offset, FIN | Opcode.TEXT, length);
+    output.commit(headerLength + length);
+  }
+}
+
+/** Writes a text's UTF-8 and tells how many bytes it took; the room for it must be there. */
+function writeText(target: Uint8Array, offset: number, text: string): number {
+  const { length } = text;
+  if (length <= LOOP_LIMIT) {
+    let i = 0;
+    for (; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) break;
+      target[offset + i] = code;
+    }
+    if (i === length) return length;
+  }
+  const { written } = encoder.encodeInto(text, target.subarray(offset));
+  // As many bytes as characters: all ASCII, so no surrogate among them.
+  if (written !== length) checkWellFormed(text);
+  return written;
+}
+
+function checkWellFormed(text: string): void {
+  if (!text.isWellFormed()) {
+    throw new TypeError("Cannot send a text with a lone surrogate: it has no UTF-8 form");
+  }
+}
+
+function encodeText(text: string): Uint8Array {
+  checkWellFormed(text);
+  return encoder.encode(text);
+}
+
+/**
+ * Encodes a text message as one frame, header and payload in one piece.
+ *
+ * @param text The text.
+ * @returns The frame.
+ * @throws {TypeError} When the text has a lone surrogate.
+ *
+ * @example
+ * ```ts
+ * import { encodeTextFrame } from "@duet/websocket/protocol";
+ *
+ * console.assert(encodeTextFrame("Hi").join() === "129,2,72,105");
+ * ```
+ */
+export function encodeTextFrame(text: string): Uint8Array {
+  const length = Buffer.byteLength(text);
+  if (length !== text.length) checkWellFormed(text);
+  const headerLength = frameHeaderLength(length);
+  const frame = allocate(headerLength + length);
+  writeFrameHeader(frame, 0, FIN | Opcode.TEXT, length);
+  encoder.encodeInto(text, frame.subarray(headerLength));
+  return frame;
+}
+
+/**
+ * Encodes a message as one frame, header and payload in one piece.
+ *
+ * @param firstByte FIN, the reserved bits and the opcode.
+ * @param payload The payload.
+ * @returns The frame.
+ *
+ * @example
+ * ```ts
+ * import { encodeFrame, FIN, Opcode } from "@duet/websocket/protocol";
+ *
+ * console.assert(encodeFrame(FIN | Opcode.PING, new Uint8Array()).join() === "137,0");
+ * ```
+ */
+export function encodeFrame(firstByte: number, payload: Uint8Array): Uint8Array {
+  const headerLength = frameHeaderLength(payload.length);
+  const frame = allocate(headerLength + payload.length);
+  writeFrameHeader(frame, 0, firstByte, payload.length);
+  frame.set(payload, headerLength);
+  return frame;
+}
+
+/** Memory of its own that is filled whole right after, so it need not be zeroed before. */
+function allocate(size: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(size);
+}

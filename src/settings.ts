@@ -1,0 +1,267 @@
+import { WebSocketConnection } from "./connection.ts";
+import { WebSocketError } from "./errors.ts";
+import type { DebugLevel, Logger } from "./logger.ts";
+import type {
+  ConnectionClass,
+  ExtensionLike,
+  VersionLike,
+  WebSocketServerOptions,
+} from "./options.ts";
+import { type Extension, isToken, permessageDeflate } from "./protocol/mod.ts";
+import type { Transport, TransportLimits } from "./transport/transport.ts";
+import { WebSocketVersion } from "./version.ts";
+
+const SIZE = { low: 0, high: Number.MAX_SAFE_INTEGER, unit: "bytes", whole: true };
+const COUNT = { low: 1, high: Number.MAX_SAFE_INTEGER, unit: "", whole: true };
+// Timers take at most 2^31 - 1 milliseconds.
+const TIME = { low: 0, high: 2_147_483, unit: "seconds", whole: false };
+const RANGES = {
+  port: { low: 0, high: 65_535, unit: "", whole: true },
+  debug: { low: 0, high: 4, unit: "", whole: true },
+  compressionThreshold: SIZE,
+  maxRecvSize: SIZE,
+  maxSendSize: SIZE,
+  maxFragments: COUNT,
+  maxReserve: COUNT,
+  maxControlFrames: COUNT,
+  maxHeaderSize: COUNT,
+  maxHeaderFields: COUNT,
+  maxConnections: COUNT,
+  highWaterMark: SIZE,
+  maxBufferedAmount: SIZE,
+  handshakeTimeout: TIME,
+  closeTimeout: TIME,
+  silenceMax: TIME,
+  silenceCheckInterval: TIME,
+  tickPeriod: TIME,
+} as const;
+
+type NumberName = keyof typeof RANGES;
+
+/**
+ * Checks a number that the user has set.
+ *
+ * @param name The option.
+ * @param value What was given.
+ * @returns The number.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not in the option's range.
+ */
+export function checkNumber(name: NumberName, value: unknown): number {
+  const { low, high, unit, whole } = RANGES[name];
+  const valid = typeof value === "number" && (whole ? Number.isInteger(value) : true) &&
+    value >= low && value <= high;
+  if (valid) return value as number;
+  const range = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
+  throw invalid(
+    name,
+    value,
+    `${whole ? "a whole number" : "a number"} ${range}${unit && ` (${unit})`}`,
+  );
+}
+
+function invalid(name: string, value: unknown, takes: string): WebSocketError {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot use ${name} ${shown}: it takes ${takes}`,
+  );
+}
+
+/**
+ * Reads what `extensions` takes.
+ *
+ * @param given The option's value.
+ * @returns The extensions.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown name or an object that is none.
+ */
+export function readExtensions(given: ExtensionLike | readonly ExtensionLike[]): Extension[] {
+  const list = Array.isArray(given) ? given as ExtensionLike[] : [given as ExtensionLike];
+  const extensions = list.map((it) => {
+    if (it === "permessage-deflate") return permessageDeflate();
+    if (
+      typeof it === "object" && it !== null && isToken(String(it.name)) &&
+      typeof it.negotiate === "function"
+    ) return it;
+    throw invalid("extension", it, '"permessage-deflate" or an Extension');
+  });
+  const names = new Set(extensions.map((it) => it.name));
+  if (names.size < extensions.length) {
+    throw invalid("extensions", [...names].join(", "), "each extension once");
+  }
+  return extensions;
+}
+
+/**
+ * Refuses extensions that a transport's engine cannot run.
+ *
+ * @param extensions The extensions.
+ * @param transport The transport.
+ * @throws {WebSocketError} ERR_UNSUPPORTED naming the transport that can.
+ */
+export function checkExtensions(extensions: readonly Extension[], transport: Transport): void {
+  const { capabilities, name } = transport;
+  for (const extension of extensions) {
+    const builtIn = extension.name === "permessage-deflate";
+    if (capabilities.extensions || (builtIn && capabilities.compression)) continue;
+    const engine = name === "deno_http" ? "Deno.serve" : "Bun.serve";
+    const why = builtIn ? "no compression" : "no extensions but permessage-deflate";
+    throw new WebSocketError(
+      "ERR_UNSUPPORTED",
+      `Cannot enable "${extension.name}" on ${engine}: its engine has ${
+        name === "deno_http" && !builtIn ? "no extensions" : why
+      }. Use transport: "tcp".`,
+    );
+  }
+}
+
+/**
+ * Reads what `version` and `versions` take.
+ *
+ * @param given One version or several.
+ * @returns The versions.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for one that is not served, or for none at all.
+ */
+export function readVersions(given: VersionLike | readonly VersionLike[]): WebSocketVersion[] {
+  const versions = (Array.isArray(given) ? given as VersionLike[] : [given as VersionLike])
+    .map((it) => new WebSocketVersion(it));
+  if (versions.length === 0) throw invalid("versions", "[]", "at least one of 13, 8 and 7");
+  return versions;
+}
+
+/**
+ * Reads what `subprotocol` takes.
+ *
+ * @param given The subprotocols.
+ * @returns A copy of them.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for one that is not a token.
+ */
+export function readSubprotocols(given: readonly string[]): string[] {
+  if (!Array.isArray(given) || !given.every((it) => typeof it === "string" && isToken(it))) {
+    throw invalid("subprotocol", given, "an array of tokens (RFC 6455 §4.1)");
+  }
+  return [...given];
+}
+
+/**
+ * Reads what `connectionClass` takes.
+ *
+ * @param given The class.
+ * @returns The class.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a subclass of `WebSocketConnection`.
+ */
+export function readConnectionClass<C extends WebSocketConnection>(
+  given: ConnectionClass<C> | undefined,
+): ConnectionClass<C> {
+  const base = WebSocketConnection as unknown as ConnectionClass<C>;
+  if (given === undefined || given === base) return base;
+  if (typeof given === "function" && given.prototype instanceof WebSocketConnection) return given;
+  throw invalid("connectionClass", given, "a subclass of WebSocketConnection");
+}
+
+/** A server's options with their defaults filled in; all of it may be changed while it runs. */
+export interface Settings<C extends WebSocketConnection> extends TransportLimits {
+  port: number;
+  debug: DebugLevel;
+  logger: Logger;
+  compressionThreshold: number;
+  maxRecvSize: number;
+  maxSendSize: number;
+  maxConnections: number;
+  silenceMax: number;
+  silenceCheckInterval: number;
+  tickPeriod: number;
+  legacy: boolean;
+  extensions: readonly Extension[];
+  versions: readonly WebSocketVersion[];
+  subprotocol: string[];
+  connectionClass: ConnectionClass<C>;
+}
+
+const OTHERS = [
+  "transport",
+  "hostname",
+  "tls",
+  "listen",
+  "onRequest",
+  "connectionClass",
+  "extensions",
+  "subprotocol",
+  "selectSubprotocol",
+  "version",
+  "versions",
+  "logger",
+  "legacy",
+  "watchReadable",
+  "watchWritable",
+  "onAccept",
+  "onConnect",
+  "onShutdown",
+  "onTick",
+  "onError",
+];
+
+/**
+ * Checks a server's options and fills in the defaults.
+ *
+ * @param options The options.
+ * @returns The settings.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT that names the option and what it takes.
+ */
+export function readSettings<C extends WebSocketConnection>(
+  options: WebSocketServerOptions<C>,
+): Settings<C> {
+  checkOthers(options);
+  const number = (name: NumberName, fallback: number): number =>
+    options[name] === undefined ? fallback : checkNumber(name, options[name]);
+  const silenceMax = number("silenceMax", 20);
+  return {
+    port: number("port", 0),
+    debug: number("debug", 1) as DebugLevel,
+    logger: options.logger ?? console,
+    compressionThreshold: number("compressionThreshold", 1024),
+    maxRecvSize: number("maxRecvSize", 16 * 1024 * 1024),
+    maxSendSize: number("maxSendSize", Number.MAX_SAFE_INTEGER),
+    maxFragments: number("maxFragments", 16_384),
+    maxReserve: number("maxReserve", 64 * 1024),
+    maxControlFrames: number("maxControlFrames", 1000),
+    maxHeaderSize: number("maxHeaderSize", 16 * 1024),
+    maxHeaderFields: number("maxHeaderFields", 100),
+    maxConnections: number("maxConnections", 10_000),
+    highWaterMark: number("highWaterMark", 1024 * 1024),
+    maxBufferedAmount: number("maxBufferedAmount", 64 * 1024 * 1024),
+    handshakeTimeout: number("handshakeTimeout", 10),
+    closeTimeout: number("closeTimeout", 10),
+    silenceMax,
+    silenceCheckInterval: number("silenceCheckInterval", silenceMax / 2),
+    tickPeriod: number("tickPeriod", 0),
+    legacy: options.legacy ?? false,
+    extensions: readExtensions(options.extensions ?? []),
+    versions: readVersions(options.versions ?? options.version ?? 13),
+    subprotocol: readSubprotocols(options.subprotocol ?? []),
+    connectionClass: readConnectionClass(options.connectionClass),
+  };
+}
+
+function checkOthers(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!(name in RANGES) && !OTHERS.includes(name)) {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        `Cannot use option "${name}": there is none`,
+      );
+    }
+    if (/^on[A-Z]/.test(name) && value !== undefined && typeof value !== "function") {
+      throw invalid(name, value, "a function");
+    }
+  }
+  const { transport, tls, hostname } = options as WebSocketServerOptions;
+  if (transport !== undefined && transport !== "http" && transport !== "tcp") {
+    throw invalid("transport", transport, '"http" or "tcp"');
+  }
+  if (hostname !== undefined && typeof hostname !== "string") {
+    throw invalid("hostname", hostname, "a host name or an IP address");
+  }
+  if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls?.key !== "string")) {
+    throw invalid("tls", tls, "{ cert, key }, both PEM texts");
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The part of Bun's API that the transports call, described here so that the library needs no
+ * types but its own wherever it is checked.
+ *
+ * @module
+ */
+
+/** Bun's `Socket`. */
+export interface BunSocket<Data> {
+  data: Data;
+  readonly remoteAddress: string;
+  readonly remotePort?: number;
+  write(bytes: Uint8Array): number;
+  shutdown(): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+  setNoDelay(on?: boolean): boolean;
+}
+
+/** The handlers of `Bun.listen`. */
+export interface BunSocketHandlers<Data> {
+  open(socket: BunSocket<Data>): void;
+  data(socket: BunSocket<Data>, chunk: Uint8Array): void;
+  drain(socket: BunSocket<Data>): void;
+  end(socket: BunSocket<Data>): void;
+  close(socket: BunSocket<Data>): void;
+  error(socket: BunSocket<Data>, error: Error): void;
+}
+
+/** What `Bun.listen` gives. */
+export interface BunListener {
+  readonly port: number;
+  readonly hostname: string;
+  stop(closeActiveConnections?: boolean): void;
+}
+
+/** Bun's `ServerWebSocket`. */
+export interface BunServerWebSocket<Data> {
+  data: Data;
+  readonly remoteAddress: string;
+  readonly readyState: number;
+  sendText(data: string, compress?: boolean): number;
+  sendBinary(data: Uint8Array, compress?: boolean): number;
+  ping(payload: Uint8Array): number;
+  pong(payload: Uint8Array): number;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  getBufferedAmount(): number;
+  pause(): void;
+  resume(): void;
+}
+
+/** The handlers of `Bun.serve`'s `websocket`. */
+export interface BunWebSocketHandlers<Data> {
+  maxPayloadLength: number;
+  backpressureLimit: number;
+  closeOnBackpressureLimit: boolean;
+  idleTimeout: number;
+  sendPings: boolean;
+  perMessageDeflate: boolean | { compress: string | boolean; decompress: string | boolean };
+  open(socket: BunServerWebSocket<Data>): void;
+  message(socket: BunServerWebSocket<Data>, message: string | Uint8Array): void;
+  ping(socket: BunServerWebSocket<Data>, payload: Uint8Array): void;
+  pong(socket: BunServerWebSocket<Data>, payload: Uint8Array): void;
+  drain(socket: BunServerWebSocket<Data>): void;
+  close(socket: BunServerWebSocket<Data>, code: number, reason: string): void;
+}
+
+/** Bun's HTTP `Server`. */
+export interface BunHttpServer {
+  readonly port: number;
+  readonly hostname: string;
+  requestIP(request: Request): { address: string; port: number } | null;
+  upgrade(request: Request, options: { headers: Headers; data: unknown }): boolean;
+  stop(closeActiveConnections?: boolean): Promise<void>;
+}
+
+/** `Bun` itself. */
+export interface BunApi {
+  listen<Data>(options: {
+    hostname: string;
+    port: number;
+    tls?: { cert: string; key: string };
+    allowHalfOpen: boolean;
+    socket: BunSocketHandlers<Data>;
+  }): BunListener;
+  serve(options: {
+    hostname: string;
+    port: number;
+    tls?: { cert: string; key: string };
+    fetch(request: Request, server: BunHttpServer): Promise<Response | undefined>;
+    error(error: unknown): Response;
+    // deno-lint-ignore no-explicit-any -- each transport decides what its sockets carry
+    websocket: BunWebSocketHandlers<any>;
+  }): BunHttpServer;
+}
+
+/**
+ * Gives Bun's API.
+ *
+ * @returns `Bun`.
+ */
+export function bunApi(): BunApi {
+  return (globalThis as unknown as { Bun: BunApi }).Bun;
+}

@@ -1,0 +1,246 @@
+import { PermessageDeflate } from "../protocol/mod.ts";
+import {
+  bunApi,
+  type BunHttpServer,
+  type BunServerWebSocket,
+  type BunWebSocketHandlers,
+} from "./bun_api.ts";
+import { decide } from "./http_upgrade.ts";
+import { Inbox } from "./inbox.ts";
+import { unsupported } from "./unsupported.ts";
+import type {
+  Address,
+  Capabilities,
+  Channel,
+  ChannelEvents,
+  ListeningAddress,
+  ListenOptions,
+  Opening,
+  SharedMessage,
+  Transport,
+  TransportHost,
+  TransportLimits,
+} from "./transport.ts";
+
+/** `Bun.serve` with its `websocket` handlers. */
+export class BunHttpTransport implements Transport {
+  readonly name = "bun_http";
+  readonly capabilities: Capabilities = {
+    compression: true,
+    extensions: false,
+    ping: true,
+    enginePongs: true,
+    pause: true,
+    socket: false,
+    mount: true,
+  };
+  readonly #host: TransportHost;
+  #server: BunHttpServer | null = null;
+
+  constructor(host: TransportHost) {
+    this.#host = host;
+  }
+
+  get listener(): unknown {
+    return this.#server;
+  }
+
+  listen({ hostname = "0.0.0.0", port, tls }: ListenOptions): Promise<ListeningAddress> {
+    const server = bunApi().serve({
+      hostname,
+      port,
+      tls: tls && { cert: tls.cert, key: tls.key },
+      fetch: (request, server) => this.upgrade(request, server),
+      error: (error) => {
+        this.#host.report(error);
+        return new Response("Internal Server Error\n", { status: 500 });
+      },
+      websocket: this.websocket,
+    });
+    this.#server = server;
+    return Promise.resolve({ ip: server.hostname, port: server.port, secure: tls !== undefined });
+  }
+
+  stop(): Promise<void> {
+    const stopping = this.#server?.stop(false);
+    stopping?.catch((error) => this.#host.report(error));
+    this.#server = null;
+    return Promise.resolve();
+  }
+
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    const server = info as BunHttpServer;
+    const address = server.requestIP(request);
+    const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
+    const accepted = await decide(this.#host, request, remote);
+    if (accepted instanceof Response) return accepted;
+    const { opening, answer } = accepted;
+    const channel = new BunHttpChannel(opening, this.#host.limits, this.#compresses);
+    if (server.upgrade(request, { headers: new Headers(answer.headers), data: channel })) {
+      // Bun has answered by itself and does not look at this.
+      return new Response(null);
+    }
+    opening.failed();
+    return new Response("Cannot open a WebSocket\n", { status: 400 });
+  }
+
+  get #compresses(): boolean {
+    return this.#host.extensions.length > 0;
+  }
+
+  get websocket(): BunWebSocketHandlers<BunHttpChannel> {
+    const { limits, extensions } = this.#host;
+    const deflate = extensions.find((it) => it instanceof PermessageDeflate);
+    const window = deflate?.options.contextTakeover ? "dedicated" : "shared";
+    return {
+      maxPayloadLength: limits.maxRecvSize,
+      // Ours to act on; the engine's own limit only has to lie beyond it.
+      backpressureLimit: Math.min(limits.maxBufferedAmount * 2, 0x7fffffff),
+      closeOnBackpressureLimit: false,
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: deflate === undefined ? false : { compress: window, decompress: window },
+      open: (socket) => socket.data.open(socket),
+      message: (socket, message) => socket.data.message(message),
+      ping: (socket, payload) => socket.data.pinged(payload),
+      pong: (socket, payload) => socket.data.ponged(payload),
+      drain: (socket) => socket.data.drained(),
+      close: (socket, code, reason) => socket.data.closed(code, reason),
+    };
+  }
+}
+
+class BunHttpChannel implements Channel {
+  heard = true;
+  compressionThreshold: number;
+  maxRecvSize: number;
+  readonly #opening: Opening;
+  readonly #events: ChannelEvents;
+  readonly #limits: TransportLimits;
+  readonly #compresses: boolean;
+  readonly #inbox: Inbox;
+  #socket!: BunServerWebSocket<BunHttpChannel>;
+  #ended = false;
+  #closing = false;
+  #drainWanted = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(opening: Opening, limits: TransportLimits, compresses: boolean) {
+    this.#opening = opening;
+    this.#events = opening.events;
+    this.#limits = limits;
+    this.#compresses = compresses;
+    this.#inbox = new Inbox(opening.events);
+    this.compressionThreshold = limits.compressionThreshold;
+    this.maxRecvSize = limits.maxRecvSize;
+  }
+
+  // What Bun tells.
+
+  open(socket: BunServerWebSocket<BunHttpChannel>): void {
+    this.#socket = socket;
+    this.#opening.opened(this);
+  }
+
+  message(message: string | Uint8Array): void {
+    this.heard = true;
+    if (this.#closing) return;
+    const size = message.length;
+    if (size > this.maxRecvSize) {
+      this.#events.error(new Error(`Cannot take a message of over ${this.maxRecvSize} bytes`));
+      this.close(1009, "");
+      return;
+    }
+    this.#inbox.deliver(
+      typeof message === "string"
+        ? message
+        : new Uint8Array(message.buffer, message.byteOffset, message.length),
+    );
+  }
+
+  pinged(payload: Uint8Array): void {
+    this.heard = true;
+    if (!this.#closing) this.#events.ping(new Uint8Array(payload));
+  }
+
+  ponged(payload: Uint8Array): void {
+    this.heard = true;
+    if (!this.#closing) this.#events.pong(new Uint8Array(payload));
+  }
+
+  drained(): void {
+    if (!this.#drainWanted || this.bufferedAmount > 0) return;
+    this.#drainWanted = false;
+    this.#events.drain();
+  }
+
+  closed(code: number, reason: string): void {
+    if (this.#ended) return;
+    if (!this.#closing) this.#events.closing();
+    this.#ended = true;
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    this.#inbox.clear();
+    this.#events.close(code, reason);
+  }
+
+  // What the connection asks for.
+
+  get bufferedAmount(): number {
+    return this.#ended ? 0 : this.#socket.getBufferedAmount();
+  }
+
+  sendText(data: string): void {
+    this.#socket.sendText(data, this.#compresses && data.length >= this.compressionThreshold);
+  }
+
+  sendBinary(data: Uint8Array): void {
+    this.#socket.sendBinary(data, this.#compresses && data.length >= this.compressionThreshold);
+  }
+
+  sendShared({ data }: SharedMessage): void {
+    if (typeof data === "string") this.sendText(data);
+    else this.sendBinary(data);
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#socket.ping(payload);
+  }
+
+  pong(payload: Uint8Array): void {
+    this.#socket.pong(payload);
+  }
+
+  close(code: number | undefined, reason: string): void {
+    if (this.#closing || this.#ended) return;
+    this.#closing = true;
+    this.#inbox.clear();
+    this.#events.closing();
+    this.#socket.close(code, reason);
+    if (!this.#ended) {
+      this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+    }
+  }
+
+  terminate(): void {
+    if (this.#ended) return;
+    this.#socket.terminate();
+    this.closed(1006, "");
+  }
+
+  pause(): void {
+    this.#inbox.pause();
+  }
+
+  resume(): void {
+    this.#inbox.resume();
+  }
+
+  notifyDrained(): void {
+    this.#drainWanted = true;
+  }
+
+  setNoDelay(on: boolean): void {
+    if (!on) throw unsupported("turn nodelay off", "bun_http", "the runtime owns the socket");
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The part of Deno's API that the transports call, described here so that the library needs no
+ * types but its own wherever it is checked.
+ *
+ * @module
+ */
+
+/** An address as Deno tells it. */
+export interface DenoAddress {
+  readonly transport: string;
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+/** `Deno.Conn`, of TCP or TLS. */
+export interface DenoConn {
+  readonly remoteAddr: DenoAddress;
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+  closeWrite(): Promise<void>;
+  setNoDelay?(on?: boolean): void;
+}
+
+/** `Deno.Listener` or `Deno.TlsListener`. */
+export interface DenoListener {
+  readonly addr: DenoAddress;
+  accept(): Promise<DenoConn>;
+  close(): void;
+}
+
+/** `Deno.HttpServer`. */
+export interface DenoHttpServer {
+  readonly addr: DenoAddress;
+  shutdown(): Promise<void>;
+}
+
+/** `Deno.ServeHandlerInfo`. */
+export interface DenoServeInfo {
+  readonly remoteAddr: DenoAddress;
+}
+
+/** What `Deno.upgradeWebSocket` gives. */
+export interface DenoUpgrade {
+  readonly response: Response;
+  readonly socket: WebSocket;
+}
+
+/** `Deno` itself. */
+export interface DenoApi {
+  listen(options: { hostname?: string; port: number }): DenoListener;
+  listenTls(options: { hostname?: string; port: number; cert: string; key: string }): DenoListener;
+  serve(
+    options: {
+      hostname?: string;
+      port: number;
+      cert?: string;
+      key?: string;
+      onListen(address: DenoAddress): void;
+      onError(error: unknown): Response;
+    },
+    handler: (request: Request, info: DenoServeInfo) => Response | Promise<Response>,
+  ): DenoHttpServer;
+  upgradeWebSocket(
+    request: Request,
+    options: { protocol?: string; idleTimeout?: number },
+  ): DenoUpgrade;
+}
+
+/**
+ * Gives Deno's API.
+ *
+ * @returns `Deno`.
+ */
+export function denoApi(): DenoApi {
+  return (globalThis as unknown as { Deno: DenoApi }).Deno;
+}

@@ -1,0 +1,222 @@
+import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
+import { addressOf } from "./deno_tcp.ts";
+import { decide } from "./http_upgrade.ts";
+import { Inbox } from "./inbox.ts";
+import { unsupported } from "./unsupported.ts";
+import type {
+  Capabilities,
+  Channel,
+  ChannelEvents,
+  ListeningAddress,
+  ListenOptions,
+  Opening,
+  SharedMessage,
+  Transport,
+  TransportHost,
+  TransportLimits,
+} from "./transport.ts";
+
+/** `Deno.serve` with `Deno.upgradeWebSocket`. */
+export class DenoHttpTransport implements Transport {
+  readonly name = "deno_http";
+  readonly capabilities: Capabilities = {
+    compression: false,
+    extensions: false,
+    ping: false,
+    enginePongs: true,
+    pause: false,
+    socket: false,
+    mount: true,
+  };
+  readonly #host: TransportHost;
+  #server: DenoHttpServer | null = null;
+  #stopping: Promise<void> = Promise.resolve();
+
+  constructor(host: TransportHost) {
+    this.#host = host;
+  }
+
+  get listener(): unknown {
+    return this.#server;
+  }
+
+  listen({ hostname, port, tls }: ListenOptions): Promise<ListeningAddress> {
+    const server = denoApi().serve(
+      {
+        hostname,
+        port,
+        ...tls,
+        onListen: () => {},
+        onError: (error) => {
+          this.#host.report(error);
+          return new Response("Internal Server Error\n", { status: 500 });
+        },
+      },
+      (request, info) => this.upgrade(request, info),
+    );
+    this.#server = server;
+    return Promise.resolve({ ...addressOf(server.addr), secure: tls !== undefined });
+  }
+
+  stop(): Promise<void> {
+    // It settles only when every connection has ended, so it is not what stop() waits for.
+    this.#stopping = this.#server?.shutdown() ?? this.#stopping;
+    this.#stopping.catch((error) => this.#host.report(error));
+    this.#server = null;
+    return Promise.resolve();
+  }
+
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    const remote = addressOf((info as DenoServeInfo).remoteAddr);
+    const accepted = await decide(this.#host, request, remote);
+    if (accepted instanceof Response) return accepted;
+    const { opening, answer } = accepted;
+    try {
+      const { socket, response } = denoApi().upgradeWebSocket(request, {
+        protocol: answer.subprotocol,
+        idleTimeout: Math.ceil(this.#host.limits.silenceMax),
+      });
+      for (const [name, value] of answer.headers) {
+        if (name !== "Sec-WebSocket-Protocol") response.headers.append(name, value);
+      }
+      new DenoHttpChannel(socket, opening, this.#host.limits);
+      return response;
+    } catch (error) {
+      opening.failed();
+      this.#host.report(error);
+      return new Response("Cannot open a WebSocket\n", { status: 400 });
+    }
+  }
+}
+
+/** How often the amount that waits is looked at while somebody wants to know when it is gone. */
+const DRAIN_POLL_MS = 10;
+
+class DenoHttpChannel implements Channel {
+  heard = true;
+  compressionThreshold = Infinity;
+  maxRecvSize: number;
+  readonly #socket: WebSocket;
+  readonly #events: ChannelEvents;
+  readonly #limits: TransportLimits;
+  readonly #inbox: Inbox;
+  #ended = false;
+  #closing = false;
+  #draining: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: WebSocket, opening: Opening, limits: TransportLimits) {
+    this.#socket = socket;
+    this.#events = opening.events;
+    this.#limits = limits;
+    this.#inbox = new Inbox(opening.events);
+    this.maxRecvSize = limits.maxRecvSize;
+    socket.binaryType = "arraybuffer";
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      opening.opened(this);
+    };
+    socket.onmessage = ({ data }) => this.#message(data);
+    socket.onclose = ({ code, reason }) => {
+      if (opened) this.#end(code === 0 ? 1006 : code, reason);
+      else opening.failed();
+    };
+    socket.onerror = (event) => {
+      if (opened && !this.#ended) this.#events.error(new Error((event as ErrorEvent).message));
+    };
+  }
+
+  #message(data: string | ArrayBuffer): void {
+    this.heard = true;
+    if (this.#closing) return;
+    const size = typeof data === "string" ? data.length : data.byteLength;
+    if (size > this.maxRecvSize) {
+      this.#events.error(new Error(`Cannot take a message of over ${this.maxRecvSize} bytes`));
+      this.close(1009, "");
+      return;
+    }
+    this.#inbox.deliver(typeof data === "string" ? data : new Uint8Array(data));
+    if (this.#inbox.size > this.#limits.maxBufferedAmount) {
+      this.#events.error(new Error("Cannot hold more messages for a handler that is too slow"));
+      this.close(1013, "");
+    }
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  sendText(data: string): void {
+    this.#socket.send(data);
+  }
+
+  sendBinary(data: Uint8Array): void {
+    this.#socket.send(data as Uint8Array<ArrayBuffer>);
+  }
+
+  sendShared({ data }: SharedMessage): void {
+    if (typeof data === "string") this.sendText(data);
+    else this.sendBinary(data);
+  }
+
+  ping(): void {
+    throw unsupported("send a ping", "deno_http", "its engine pings by itself");
+  }
+
+  pong(): void {
+    throw unsupported("send a pong", "deno_http", "its engine answers pings by itself");
+  }
+
+  close(code: number | undefined, reason: string): void {
+    if (this.#closing || this.#ended) return;
+    this.#closing = true;
+    this.#inbox.clear();
+    this.#events.closing();
+    this.#socket.close(code, reason);
+    this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+  }
+
+  terminate(): void {
+    if (this.#ended) return;
+    // Deno has no way to drop the TCP connection; the engine does when its own time is up.
+    if (!this.#closing) this.#socket.close();
+    this.#end(1006, "");
+  }
+
+  pause(): void {
+    this.#inbox.pause();
+  }
+
+  resume(): void {
+    this.#inbox.resume();
+  }
+
+  notifyDrained(): void {
+    this.#draining ??= setInterval(() => {
+      if (this.bufferedAmount > 0) return;
+      this.#stopDraining();
+      this.#events.drain();
+    }, DRAIN_POLL_MS);
+  }
+
+  setNoDelay(on: boolean): void {
+    if (!on) throw unsupported("turn nodelay off", "deno_http", "the runtime owns the socket");
+  }
+
+  #stopDraining(): void {
+    clearInterval(this.#draining);
+    this.#draining = undefined;
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#ended) return;
+    if (!this.#closing) this.#events.closing();
+    this.#ended = true;
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    this.#stopDraining();
+    this.#inbox.clear();
+    this.#events.close(code, reason);
+  }
+}

@@ -1,0 +1,211 @@
+import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { type DenoAddress, denoApi, type DenoConn, type DenoListener } from "./deno_api.ts";
+import { openTcp } from "./tcp_opening.ts";
+import type {
+  Address,
+  Capabilities,
+  ListeningAddress,
+  ListenOptions,
+  Transport,
+  TransportHost,
+} from "./transport.ts";
+
+/** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
+export class DenoTcpTransport implements Transport {
+  readonly name = "deno_tcp";
+  readonly capabilities: Capabilities = {
+    compression: true,
+    extensions: true,
+    ping: true,
+    enginePongs: false,
+    pause: true,
+    socket: true,
+    mount: false,
+  };
+  readonly #host: TransportHost;
+  #listener: DenoListener | null = null;
+  #accepting: Promise<void> = Promise.resolve();
+
+  constructor(host: TransportHost) {
+    this.#host = host;
+  }
+
+  get listener(): unknown {
+    return this.#listener;
+  }
+
+  listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname, port, tls } = options;
+    const given = options.listener as DenoListener | undefined;
+    const listener = given ??
+      (tls
+        ? denoApi().listenTls({ hostname, port, ...tls })
+        : denoApi().listen({ hostname, port }));
+    const secure = tls !== undefined || listener.constructor.name === "TlsListener";
+    this.#listener = listener;
+    this.#accepting = this.#accept(listener, secure);
+    return Promise.resolve({ ...addressOf(listener.addr), secure });
+  }
+
+  async stop(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.close();
+    await this.#accepting;
+  }
+
+  async #accept(listener: DenoListener, secure: boolean): Promise<void> {
+    while (this.#listener === listener) {
+      let conn: DenoConn;
+      try {
+        conn = await listener.accept();
+      } catch (error) {
+        if (this.#listener !== listener) return;
+        this.#host.report(error);
+        // Out of file descriptors, say: trying again at once would only spin.
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        continue;
+      }
+      const socket = new DenoByteSocket(conn, secure);
+      openTcp(socket, this.#host);
+      void socket.read();
+    }
+  }
+}
+
+const ACCEPT_RETRY_MS = 50;
+
+/**
+ * Gives an address in our form.
+ *
+ * @param address Deno's form.
+ * @returns Ours.
+ */
+export function addressOf(address: DenoAddress): Address {
+  return { ip: address.hostname ?? address.path ?? "", port: address.port ?? 0 };
+}
+
+/** The least and most bytes that one read asks for. */
+const MIN_READ = 1024;
+const MAX_READ = 64 * 1024;
+const freeBuffers: Uint8Array[] = [];
+const MAX_FREE_BUFFERS = 32;
+
+/**
+ * A read that is under way holds its buffer, also while nothing comes: so a connection starts with a
+ * small one, and takes a large one from a common pool only while reads fill what they get.
+ */
+function takeBuffer(size: number): Uint8Array {
+  return size < MAX_READ ? new Uint8Array(size) : freeBuffers.pop() ?? new Uint8Array(MAX_READ);
+}
+
+function releaseBuffer(buffer: Uint8Array): void {
+  if (buffer.length === MAX_READ && freeBuffers.length < MAX_FREE_BUFFERS) freeBuffers.push(buffer);
+}
+
+class DenoByteSocket implements ByteSocket {
+  readonly native: DenoConn;
+  readonly remote: Address;
+  readonly secure: boolean;
+  sink!: ByteSink;
+  unwritten = 0;
+  #resume: (() => void) | null = null;
+  #resumed = false;
+  #closed = false;
+  #finishing = false;
+
+  constructor(conn: DenoConn, secure: boolean) {
+    this.native = conn;
+    this.remote = addressOf(conn.remoteAddr);
+    this.secure = secure;
+    this.setNoDelay(true);
+  }
+
+  /** Reads until the end; everything that comes is told to the sink. */
+  async read(): Promise<void> {
+    let buffer = takeBuffer(MIN_READ);
+    let small = 0;
+    try {
+      while (!this.#closed) {
+        const count = await this.native.read(buffer);
+        if (count === null) break;
+        this.#resumed = false;
+        if (!this.sink.data(count === buffer.length ? buffer : buffer.subarray(0, count))) {
+          await this.#untilResumed();
+        }
+        small = count < MIN_READ ? small + 1 : 0;
+        if (count === buffer.length && count < MAX_READ) {
+          buffer = takeBuffer(Math.min(MAX_READ, count * 8));
+        } else if (small >= 4 && buffer.length > MIN_READ) {
+          releaseBuffer(buffer);
+          buffer = takeBuffer(MIN_READ);
+        }
+      }
+      releaseBuffer(buffer);
+      if (!this.#closed) this.sink.end();
+    } catch {
+      // A reset, a broken TLS record, or our own close: all the same to a peer that is gone.
+      this.destroy();
+    }
+  }
+
+  #untilResumed(): Promise<void> | undefined {
+    if (this.#resumed || this.#closed) return undefined;
+    return new Promise((resolve) => this.#resume = resolve);
+  }
+
+  resume(): void {
+    this.#resumed = true;
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#closed) {
+      this.unwritten = bytes.length;
+      void this.#write(bytes);
+    }
+    return false;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      for (;;) {
+        const count = await this.native.write(bytes);
+        this.unwritten -= count;
+        if (count === bytes.length) break;
+        bytes = bytes.subarray(count);
+      }
+    } catch {
+      this.destroy();
+      return;
+    }
+    if (this.#closed) return;
+    this.sink.written();
+  }
+
+  closeWrite(): void {
+    if (this.#closed || this.#finishing) return;
+    this.#finishing = true;
+    // Fails when the peer is gone already, which the read under way finds out too.
+    this.native.closeWrite().catch(() => this.destroy());
+  }
+
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.unwritten = 0;
+    try {
+      this.native.close();
+    } catch {
+      // Deno has closed it by itself.
+    }
+    this.resume();
+    this.sink.closed();
+  }
+
+  setNoDelay(on: boolean): void {
+    this.native.setNoDelay?.(on);
+  }
+}

@@ -1,0 +1,391 @@
+import {
+  CloseCode,
+  closePayload,
+  MAX_CLOSE_REASON,
+  type NegotiatedExtension,
+  Opcode,
+  OutputQueue,
+  ProtocolError,
+  Receiver,
+  type ReceiverEvents,
+  Sender,
+} from "../protocol/mod.ts";
+import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { scheduleFlush } from "./flush.ts";
+import type {
+  Channel,
+  ChannelEvents,
+  FrameTrace,
+  SharedMessage,
+  TransportHost,
+  TransportLimits,
+} from "./transport.ts";
+
+/** From here on what is corked is written even before the read under way has been dealt with. */
+const CORK_LIMIT = 64 * 1024;
+
+/** How far a connection has come; the order counts. */
+const State = {
+  OPEN: 0,
+  /** This side has sent its Close frame and waits for the peer's. */
+  CLOSING: 1,
+  /** Close frames are done with; the socket is about to go. */
+  ENDING: 2,
+  CLOSED: 3,
+} as const;
+type State = (typeof State)[keyof typeof State];
+
+/** A channel made of the protocol core over a byte socket. */
+export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
+  heard = true;
+  readonly #socket: ByteSocket;
+  readonly #events: ChannelEvents;
+  readonly #limits: TransportLimits;
+  readonly #extensions: readonly NegotiatedExtension[];
+  readonly #trace: FrameTrace | null;
+  readonly #output = new OutputQueue();
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
+  #state: State = State.OPEN;
+  #corked = false;
+  #writing = false;
+  #drainWanted = false;
+  // Set when reading waits for what has been written to be taken.
+  #blocked = false;
+  // Set when the socket waits for resume() to read on.
+  #stalled = false;
+  #code: number = CloseCode.ABNORMAL_CLOSURE;
+  #reason = "";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #controlFrames = 0;
+  #controlSecond = 0;
+
+  constructor(
+    socket: ByteSocket,
+    events: ChannelEvents,
+    host: TransportHost,
+    extensions: readonly NegotiatedExtension[],
+  ) {
+    const { limits } = host;
+    this.#socket = socket;
+    this.#events = events;
+    this.#limits = limits;
+    this.#extensions = extensions;
+    this.#trace = host.trace;
+    this.#sender = new Sender(this.#output, extensions, limits.compressionThreshold);
+    this.#receiver = new Receiver(this, {
+      maxMessageSize: limits.maxRecvSize,
+      maxFragments: limits.maxFragments,
+      maxReserve: limits.maxReserve,
+      extensions,
+    });
+  }
+
+  /**
+   * Begins, once the connection can hear of events.
+   *
+   * @param head The response head, which goes out together with the first messages.
+   * @param opened Tells the connection.
+   * @param rest What came behind the request head.
+   */
+  start(head: Uint8Array, opened: () => void, rest: Uint8Array): boolean {
+    this.#corked = true;
+    this.#output.push(head);
+    opened();
+    this.#corked = false;
+    if (rest.length > 0) return this.data(rest);
+    this.#flush();
+    return true;
+  }
+
+  // What the connection asks for.
+
+  get bufferedAmount(): number {
+    return this.#output.length + this.#socket.unwritten;
+  }
+
+  get compressionThreshold(): number {
+    return this.#sender.threshold;
+  }
+
+  set compressionThreshold(bytes: number) {
+    this.#sender.threshold = bytes;
+  }
+
+  get maxRecvSize(): number {
+    return this.#receiver.maxMessageSize;
+  }
+
+  set maxRecvSize(bytes: number) {
+    this.#receiver.maxMessageSize = bytes;
+  }
+
+  sendText(data: string): void {
+    this.#sender.text(data);
+    if (this.#trace !== null) this.#traceSent(Opcode.TEXT, data);
+    this.#queued();
+  }
+
+  sendBinary(data: Uint8Array): void {
+    this.#sender.binary(data);
+    if (this.#trace !== null) this.#traceSent(Opcode.BINARY, data);
+    this.#queued();
+  }
+
+  sendShared(message: SharedMessage): void {
+    const { data } = message;
+    if (this.#extensions.length > 0 && data.length >= this.#sender.threshold / 3) {
+      if (typeof data === "string") this.sendText(data);
+      else this.sendBinary(data);
+      return;
+    }
+    const frame = message.frame();
+    if (this.#trace !== null) {
+      this.#traceSent(typeof data === "string" ? Opcode.TEXT : Opcode.BINARY, data);
+    }
+    if (!this.#writing && !this.#corked && this.#output.length === 0) {
+      this.#write(frame);
+      return;
+    }
+    this.#output.push(frame);
+    this.#queued();
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#control(Opcode.PING, payload);
+  }
+
+  pong(payload: Uint8Array): void {
+    this.#control(Opcode.PONG, payload);
+  }
+
+  close(code: number | undefined, reason: string): void {
+    if (this.#state !== State.OPEN) return;
+    this.#control(Opcode.CLOSE, closePayload(code, reason));
+    this.#state = State.CLOSING;
+    this.#events.closing();
+    // A receiver that waits for a slow handler would never see the peer's answer.
+    this.resume();
+    this.#startTimer();
+  }
+
+  terminate(): void {
+    if (this.#state === State.CLOSED) return;
+    this.#socket.destroy();
+  }
+
+  pause(): void {
+    if (this.#state === State.OPEN) this.#receiver.pause();
+  }
+
+  resume(): void {
+    this.#cork(() => this.#receiver.resume());
+    this.#readOn();
+  }
+
+  notifyDrained(): void {
+    this.#drainWanted = true;
+  }
+
+  setNoDelay(on: boolean): void {
+    this.#socket.setNoDelay(on);
+  }
+
+  // What the socket tells.
+
+  data(chunk: Uint8Array): boolean {
+    this.heard = true;
+    this.#corked = true;
+    this.#receiver.push(chunk);
+    this.#corked = false;
+    if (!this.#writing) this.#flush();
+    if (this.bufferedAmount > this.#limits.highWaterMark) this.#blocked = true;
+    this.#stalled = this.#blocked || !this.#receiver.idle;
+    return !this.#stalled;
+  }
+
+  written(): void {
+    this.#writing = false;
+    this.#output.done();
+    this.#flush();
+  }
+
+  end(): void {
+    // The peer's closing handshake would have come before: whatever is left cannot be completed.
+    this.#socket.destroy();
+  }
+
+  closed(): void {
+    if (this.#state === State.CLOSED) return;
+    if (this.#state === State.OPEN) this.#events.closing();
+    this.#state = State.CLOSED;
+    clearTimeout(this.#timer);
+    this.#receiver.end();
+    this.#output.clear();
+    for (const { session } of this.#extensions) session.close?.();
+    this.#events.close(this.#code, this.#reason);
+  }
+
+  // What the receiver tells.
+
+  onText(data: string): void {
+    if (this.#trace !== null) this.#traceReceived(Opcode.TEXT, data);
+    if (this.#state === State.OPEN) this.#events.text(data);
+  }
+
+  onBinary(data: Uint8Array): void {
+    if (this.#trace !== null) this.#traceReceived(Opcode.BINARY, data);
+    if (this.#state === State.OPEN) this.#events.binary(data);
+  }
+
+  /** A Ping of the peer's; the connection answers it. */
+  onPing(payload: Uint8Array): void {
+    if (this.#trace !== null) this.#traceReceived(Opcode.PING, payload);
+    if (this.#countControlFrame() && this.#state === State.OPEN) this.#events.ping(payload);
+  }
+
+  onPong(payload: Uint8Array): void {
+    if (this.#trace !== null) this.#traceReceived(Opcode.PONG, payload);
+    if (this.#countControlFrame() && this.#state === State.OPEN) this.#events.pong(payload);
+  }
+
+  onClose(code: number, reason: string): void {
+    if (this.#trace !== null) this.#traceReceived(Opcode.CLOSE, `${code} ${reason}`);
+    this.#code = code;
+    this.#reason = reason;
+    if (this.#state === State.OPEN) {
+      this.#control(
+        Opcode.CLOSE,
+        closePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code),
+      );
+      this.#events.closing();
+    }
+    this.#finish();
+  }
+
+  onFailure(error: ProtocolError): void {
+    if (this.#state === State.OPEN) {
+      const reason = error.message.length <= MAX_CLOSE_REASON ? error.message : error.rule;
+      this.#control(Opcode.CLOSE, closePayload(error.closeCode, reason));
+      this.#events.closing();
+    }
+    this.#events.error(error);
+    this.#finish();
+  }
+
+  #countControlFrame(): boolean {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.#controlSecond) {
+      this.#controlSecond = second;
+      this.#controlFrames = 0;
+    }
+    if (++this.#controlFrames <= this.#limits.maxControlFrames) return true;
+    if (this.#state !== State.OPEN) return false;
+    this.#receiver.end();
+    this.onFailure(
+      new ProtocolError(
+        CloseCode.POLICY_VIOLATION,
+        `Cannot take over ${this.#limits.maxControlFrames} pings and pongs a second`,
+        "maxControlFrames",
+      ),
+    );
+    return false;
+  }
+
+  // Writing.
+
+  #control(opcode: Opcode, payload: Uint8Array): void {
+    if (this.#state !== State.OPEN) return;
+    this.#sender.control(opcode, payload);
+    if (this.#trace !== null) this.#traceSent(opcode, payload);
+    this.#queued();
+  }
+
+  #cork(act: () => void): void {
+    const corked = this.#corked;
+    this.#corked = true;
+    act();
+    this.#corked = corked;
+    if (!corked) this.#flush();
+  }
+
+  /** Sees to it that what has just been queued goes out. */
+  #queued(): void {
+    if (this.#corked) {
+      if (this.#output.length >= CORK_LIMIT) this.#flush();
+    } else {
+      scheduleFlush(this);
+    }
+  }
+
+  /** Writes what waits; called by the flush at the end of a turn too. */
+  flush(): void {
+    if (this.#state !== State.CLOSED) this.#flush();
+  }
+
+  #flush(): void {
+    const output = this.#output;
+    while (!this.#writing) {
+      const piece = output.next();
+      if (piece === undefined) {
+        this.#allWritten();
+        return;
+      }
+      this.#write(piece);
+    }
+  }
+
+  #write(piece: Uint8Array): void {
+    if (this.#socket.write(piece)) this.#output.done();
+    else this.#writing = true;
+  }
+
+  #allWritten(): void {
+    if (this.#state === State.ENDING) this.#socket.closeWrite();
+    if (this.#drainWanted) {
+      this.#drainWanted = false;
+      this.#events.drain();
+    }
+    if (this.#blocked) {
+      this.#blocked = false;
+      this.#readOn();
+    }
+  }
+
+  #readOn(): void {
+    if (!this.#stalled || this.#blocked || !this.#receiver.idle) return;
+    this.#stalled = false;
+    this.#socket.resume();
+  }
+
+  // Ending.
+
+  /**
+   * The closing handshake is over: RFC 6455 §7.1.1 wants the server to close the TCP connection
+   * first, and cleanly: what still comes is read and dropped until the peer has closed too, since
+   * closing with unread bytes would reset the connection and could take our last frame with it.
+   */
+  #finish(): void {
+    if (this.#state >= State.ENDING) return;
+    this.#state = State.ENDING;
+    this.#receiver.end();
+    this.#startTimer();
+    if (!this.#writing && this.#output.length === 0) this.#socket.closeWrite();
+    else if (!this.#corked) this.#flush();
+    this.#blocked = false;
+    this.#readOn();
+  }
+
+  #startTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+  }
+
+  #traceSent(opcode: number, payload: string | Uint8Array): void {
+    this.#trace!(this.#socket.remote, ">", opcode, payload.length, payload);
+  }
+
+  #traceReceived(opcode: number, payload: string | Uint8Array): void {
+    this.#trace!(this.#socket.remote, "<", opcode, payload.length, payload);
+  }
+}

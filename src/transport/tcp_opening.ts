@@ -1,0 +1,254 @@
+import {
+  acceptKey,
+  formatResponseHead,
+  HttpError,
+  isUpgradeRequest,
+  type RequestHead,
+  RequestHeadParser,
+} from "../protocol/mod.ts";
+import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { FrameChannel } from "./frame_channel.ts";
+import type { Answer, Opening, TransportHost, UpgradeRequest } from "./transport.ts";
+
+/**
+ * Takes care of a raw socket from its accept to its answer: reads the request head, lets the server
+ * decide, and hands over to a {@linkcode FrameChannel}, or answers with a plain HTTP response.
+ *
+ * @param socket The socket that was accepted; nothing has been read from it.
+ * @param host The server.
+ */
+export function openTcp(socket: ByteSocket, host: TransportHost): void {
+  new TcpOpening(socket, host).begin();
+}
+
+class TcpOpening implements ByteSink {
+  readonly #socket: ByteSocket;
+  readonly #host: TransportHost;
+  readonly #parser: RequestHeadParser;
+  #opening: Opening | null = null;
+  // What has come while nothing could be read: before the accept or during the answer is decided.
+  #held: Uint8Array[] = [];
+  #reading = false;
+  #lastWords = false;
+  #gone = false;
+  // Set when a channel has taken over: whether it wants to read on at once.
+  #handedOver: boolean | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: ByteSocket, host: TransportHost) {
+    this.#socket = socket;
+    this.#host = host;
+    const { maxHeaderSize, maxHeaderFields } = host.limits;
+    this.#parser = new RequestHeadParser({ maxSize: maxHeaderSize, maxFields: maxHeaderFields });
+    socket.sink = this;
+  }
+
+  begin(): void {
+    const socket = this.#socket;
+    const { remote, secure, native } = socket;
+    this.#timer = setTimeout(() => {
+      this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
+    }, this.#host.limits.handshakeTimeout * 1000);
+    const opening = this.#host.accept({
+      remote,
+      secure,
+      socket: native,
+      drop: () => this.#drop(),
+    });
+    if (opening instanceof Promise) void opening.then((it) => this.#accepted(it));
+    else this.#accepted(opening);
+  }
+
+  #accepted(opening: Opening | null): void {
+    this.#opening = opening;
+    if (opening === null) this.#drop();
+    else if (this.#gone) opening.failed();
+    else {
+      this.#reading = true;
+      this.#readHeld();
+    }
+  }
+
+  #readHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const chunk of held) this.#push(chunk);
+    if (held.length > 0 && this.#held.length === 0) this.#socket.resume();
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#lastWords) return true;
+    if (!this.#reading) {
+      this.#held.push(chunk);
+      return false;
+    }
+    this.#push(chunk);
+    return this.#handedOver ?? this.#held.length === 0;
+  }
+
+  written(): void {
+    this.#socket.closeWrite();
+  }
+
+  end(): void {
+    this.#drop();
+  }
+
+  closed(): void {
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#opening?.failed();
+  }
+
+  #drop(): void {
+    this.#socket.destroy();
+  }
+
+  #push(chunk: Uint8Array): void {
+    try {
+      const head = this.#parser.push(chunk);
+      if (head === undefined) return;
+      this.#reading = false;
+      clearTimeout(this.#timer);
+      // The bytes behind the head stay in the transport's buffer until they can be read as frames.
+      if (this.#parser.rest.length > 0) this.#held.push(this.#parser.rest);
+      this.#serve(head);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #serve(head: RequestHead): void {
+    if (!isUpgradeRequest(head) && this.#host.servesRequests) {
+      void this.#respond(head).catch((error) => this.#refuse(error));
+      return;
+    }
+    const answer = this.#opening!.answer(new TcpUpgradeRequest(head, this.#socket.secure));
+    if (answer instanceof Promise) void answer.then((it) => this.#reply(head, it));
+    else this.#reply(head, answer);
+  }
+
+  #reply(head: RequestHead, answer: Answer): void {
+    if (this.#gone) return;
+    if (answer.status === 0) {
+      this.#drop();
+    } else if ("extensions" in answer) {
+      const response = formatResponseHead(101, [
+        ["Upgrade", "websocket"],
+        ["Connection", "Upgrade"],
+        ["Sec-WebSocket-Accept", acceptKey(head.get("sec-websocket-key")!)],
+        ...answer.headers,
+      ]);
+      const opening = this.#opening!;
+      const channel = new FrameChannel(this.#socket, opening.events, this.#host, answer.extensions);
+      this.#socket.sink = channel;
+      const rest = this.#held[0] ?? NOTHING;
+      this.#handedOver = channel.start(latin1(response), () => opening.opened(channel), rest);
+      if (rest.length > 0 && this.#handedOver) this.#socket.resume();
+    } else if ("body" in answer) {
+      this.#end(answer.status, answer.headers, answer.body);
+    }
+  }
+
+  async #respond(head: RequestHead): Promise<void> {
+    if (head.method !== "GET" && head.method !== "HEAD") {
+      throw new HttpError(405, "Cannot serve this method here: use GET or HEAD", {
+        Allow: "GET, HEAD",
+      });
+    }
+    const request = new Request(requestUrl(head, this.#socket.secure, "http"), {
+      method: head.method,
+      headers: [...head],
+    });
+    const response = await this.#host.request(request, { remote: this.#socket.remote });
+    const body = new Uint8Array(await response.arrayBuffer());
+    const headers = [...response.headers].filter(([name]) => !HOP_BY_HOP.has(name));
+    this.#end(response.status, headers, body, head.method === "HEAD");
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#gone || this.#lastWords) return;
+    if (error instanceof HttpError) {
+      this.#end(error.status, Object.entries(error.headers), error.message + "\n");
+    } else {
+      this.#host.report(error);
+      this.#end(500, [], "Internal Server Error\n");
+    }
+  }
+
+  /** Answers and closes; what the peer still sends is read and dropped until it has closed too. */
+  #end(
+    status: number,
+    headers: [name: string, value: string][],
+    body: string | Uint8Array,
+    headOnly = false,
+  ): void {
+    if (this.#gone) return;
+    this.#lastWords = true;
+    this.#reading = false;
+    clearTimeout(this.#timer);
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    const fields: [string, string][] = [...headers];
+    if (
+      typeof body === "string" && !fields.some(([name]) => name.toLowerCase() === "content-type")
+    ) {
+      fields.push(["Content-Type", "text/plain; charset=utf-8"]);
+    }
+    fields.push(["Content-Length", String(bytes.length)]);
+    if (!fields.some(([name]) => name.toLowerCase() === "connection")) {
+      fields.push(["Connection", "close"]);
+    }
+    const head = latin1(formatResponseHead(status, fields));
+    const response = new Uint8Array(head.length + (headOnly ? 0 : bytes.length));
+    response.set(head);
+    if (!headOnly) response.set(bytes, head.length);
+    this.#timer = setTimeout(() => this.#drop(), this.#host.limits.closeTimeout * 1000);
+    if (this.#socket.write(response)) this.#socket.closeWrite();
+    this.#held = [];
+    this.#socket.resume();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+/** Fields that speak of the connection (RFC 9110 §7.6.1) or of the framing, which are ours to set. */
+const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
+
+class TcpUpgradeRequest implements UpgradeRequest {
+  readonly method: string;
+  readonly minorVersion: number;
+  readonly secure: boolean;
+  readonly #head: RequestHead;
+
+  constructor(head: RequestHead, secure: boolean) {
+    this.method = head.method;
+    this.minorVersion = head.minorVersion;
+    this.secure = secure;
+    this.#head = head;
+  }
+
+  get url(): string {
+    return requestUrl(this.#head, this.secure, "ws");
+  }
+
+  get(name: string): string | null {
+    return this.#head.get(name);
+  }
+
+  fields(): Iterable<readonly [name: string, value: string]> {
+    return this.#head;
+  }
+}
+
+function requestUrl(head: RequestHead, secure: boolean, scheme: "http" | "ws"): string {
+  const { target } = head;
+  if (!target.startsWith("/")) return target === "*" ? requestUrl(head, secure, scheme) : target;
+  const url = `${scheme}${secure ? "s" : ""}://${head.get("host") || "localhost"}${target}`;
+  if (!URL.canParse(url)) throw new HttpError(400, "Cannot make a URL of Host and request target");
+  return url;
+}
+
+function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

@@ -1,0 +1,213 @@
+import type { NegotiatedExtension, RequestFields } from "../protocol/mod.ts";
+
+/** The four transports by name: the runtime, then how its bytes reach us. */
+export type TransportName = "deno_http" | "deno_tcp" | "bun_http" | "bun_tcp";
+
+/** What a transport can do; see the table in the README. */
+export interface Capabilities {
+  /** permessage-deflate, or any extension at all where `extensions` is true. */
+  readonly compression: boolean;
+  /** Extensions of the user's own. */
+  readonly extensions: boolean;
+  /** Sending pings and pongs, and the events `ping` and `pong`. */
+  readonly ping: boolean;
+  /** Whether the engine answers pings by itself, so that `doPong` cannot be set. */
+  readonly enginePongs: boolean;
+  /** Stopping to read the socket, with `pause()`, a slow handler or `recv()`. */
+  readonly pause: boolean;
+  /** The events `connect` and `disconnect` for every TCP connection, and the raw socket. */
+  readonly socket: boolean;
+  /** `server.upgrade(request, info)` in an application's own HTTP server. */
+  readonly mount: boolean;
+}
+
+/** Where one end of a connection is. */
+export interface Address {
+  /** The IP address, or the path of a Unix socket. */
+  readonly ip: string;
+  /** The port; 0 where there is none. */
+  readonly port: number;
+}
+
+/** Where a server listens. */
+export interface ListeningAddress extends Address {
+  /** Whether it speaks TLS. */
+  readonly secure: boolean;
+}
+
+/** One live peer, as a connection sees it. */
+export interface Channel {
+  /** Set whenever something comes from the peer; whoever watches for silence clears it. */
+  heard: boolean;
+  /** How many bytes wait to be taken by the operating system. */
+  readonly bufferedAmount: number;
+  /** Messages below this many bytes are not compressed. */
+  compressionThreshold: number;
+  /** The most bytes of a message that is taken. */
+  maxRecvSize: number;
+  sendText(data: string): void;
+  sendBinary(data: Uint8Array): void;
+  /** Sends a message that several channels send. */
+  sendShared(message: SharedMessage): void;
+  ping(payload: Uint8Array): void;
+  pong(payload: Uint8Array): void;
+  /** Starts the closing handshake; code and reason have been checked. */
+  close(code: number | undefined, reason: string): void;
+  /** Drops the connection at once. */
+  terminate(): void;
+  /** Stops telling of messages; nothing of what is told is lost. */
+  pause(): void;
+  resume(): void;
+  /** Asks for one {@linkcode ChannelEvents.drain} when nothing waits to be sent any more. */
+  notifyDrained(): void;
+  setNoDelay(on: boolean): void;
+}
+
+/** What a channel tells its connection of. None of these may throw. */
+export interface ChannelEvents {
+  text(data: string): void;
+  binary(data: Uint8Array): void;
+  ping(payload: Uint8Array): void;
+  pong(payload: Uint8Array): void;
+  /** Nothing waits to be sent any more. */
+  drain(): void;
+  /** The peer broke a rule or a limit; the channel closes itself. */
+  error(error: Error): void;
+  /** The peer has begun the closing handshake or this side has: no more messages will be told of. */
+  closing(): void;
+  /** The end, exactly once, with the code and reason of RFC 6455 §7.1.5 and §7.1.6. */
+  close(code: number, reason: string): void;
+}
+
+/** A message that goes to several channels and is encoded once for all of them. */
+export interface SharedMessage {
+  readonly data: string | Uint8Array;
+  /** The whole frame as it goes over the wire, uncompressed. */
+  frame(): Uint8Array;
+}
+
+/** Bounds and times that transports keep; read when needed, since they may be changed. */
+export interface TransportLimits {
+  readonly maxHeaderSize: number;
+  readonly maxHeaderFields: number;
+  readonly maxRecvSize: number;
+  readonly maxFragments: number;
+  readonly maxReserve: number;
+  readonly maxControlFrames: number;
+  readonly highWaterMark: number;
+  readonly maxBufferedAmount: number;
+  readonly compressionThreshold: number;
+  /** Seconds. */
+  readonly handshakeTimeout: number;
+  /** Seconds. */
+  readonly closeTimeout: number;
+  /** Seconds; only for engines that cannot be pinged by us. */
+  readonly silenceMax: number;
+}
+
+/** A peer that has come and has not opened a WebSocket yet. */
+export interface Peer {
+  readonly remote: Address;
+  readonly secure: boolean;
+  /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
+  readonly socket: unknown;
+  /** Drops the peer where that is possible before a request was answered. */
+  drop(): void;
+}
+
+/** A request that asks to become a WebSocket. */
+export interface UpgradeRequest extends RequestFields {
+  /** The whole URL. */
+  readonly url: string;
+  readonly secure: boolean;
+  /** All header fields, names in lower case. */
+  fields(): Iterable<readonly [name: string, value: string]>;
+}
+
+/** How a request to open a WebSocket is answered. */
+export type Answer =
+  | {
+    readonly status: 101;
+    /** All that goes on the 101 but Upgrade, Connection and Sec-WebSocket-Accept. */
+    readonly headers: [name: string, value: string][];
+    readonly subprotocol: string | undefined;
+    readonly extensions: readonly NegotiatedExtension[];
+  }
+  | {
+    readonly status: number;
+    readonly headers: [name: string, value: string][];
+    readonly body: string | Uint8Array;
+  }
+  | { readonly status: 0 };
+
+/** What the server does for one peer. */
+export interface Opening {
+  /** Told of what happens once the WebSocket is open. */
+  readonly events: ChannelEvents;
+  /** Answers the request; status 0 means to drop the peer without a word. */
+  answer(request: UpgradeRequest): Answer | Promise<Answer>;
+  /** The WebSocket is open. */
+  opened(channel: Channel): void;
+  /** The peer is gone without ever having opened one. */
+  failed(): void;
+}
+
+/** Where a plain HTTP request came from. */
+export interface RequestInfo {
+  /** The client's address. */
+  readonly remote: Address;
+}
+
+/** What a transport needs of the server. None of these throws. */
+export interface TransportHost {
+  readonly limits: TransportLimits;
+  /** The extensions offered to clients. */
+  readonly extensions: readonly { readonly name: string }[];
+  /** A peer has come; null means to drop it. */
+  accept(peer: Peer): Opening | null | Promise<Opening | null>;
+  /** Whether plain HTTP requests are served. */
+  readonly servesRequests: boolean;
+  /** Serves a plain HTTP request. */
+  request(request: Request, info: RequestInfo): Promise<Response>;
+  /** Something failed that belongs to no connection. */
+  report(error: unknown): void;
+  /** Readable frame logs, when they are wanted. */
+  readonly trace: FrameTrace | null;
+}
+
+/** Writes one frame to the log. */
+export type FrameTrace = (
+  peer: Address,
+  direction: "<" | ">",
+  opcode: number,
+  length: number,
+  payload: string | Uint8Array,
+) => void;
+
+/** How and where to listen. */
+export interface ListenOptions {
+  readonly hostname: string | undefined;
+  readonly port: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** A listening socket of the caller's own. */
+  readonly listener: unknown;
+}
+
+/** One way for WebSockets to reach us. */
+export interface Transport {
+  readonly name: TransportName;
+  readonly capabilities: Capabilities;
+  /** The runtime's listening socket or HTTP server, once listening. */
+  readonly listener: unknown;
+  /** Starts to listen. */
+  listen(options: ListenOptions): Promise<ListeningAddress>;
+  /** Stops to accept; connections that there are stay. */
+  stop(): Promise<void>;
+  /** Opens a WebSocket from a request to an application's own HTTP server. */
+  upgrade?(request: Request, info: unknown): Promise<Response>;
+  /** The handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}. */
+  readonly websocket?: unknown;
+}
+
+/** Makes a transport. */
+export type TransportFactory = (host: TransportHost) => Transport;

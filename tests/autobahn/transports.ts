@@ -1,0 +1,26 @@
+/** One way to run the echo example: the runtime, its `--transport`, and if it can compress. */
+export interface Transport {
+  name: string;
+  runtime: "deno" | "bun";
+  kind: "http" | "tcp";
+  compression: boolean;
+}
+
+export const TRANSPORTS: readonly Transport[] = [
+  { name: "deno_http", runtime: "deno", kind: "http", compression: false },
+  { name: "deno_tcp", runtime: "deno", kind: "tcp", compression: true },
+  { name: "bun_http", runtime: "bun", kind: "http", compression: true },
+  { name: "bun_tcp", runtime: "bun", kind: "tcp", compression: true },
+];
+
+/** Reads a list such as `deno_tcp,bun_tcp`. */
+export function parseTransports(text: string): Transport[] {
+  return text.split(",").map((name) => {
+    const transport = TRANSPORTS.find((candidate) => candidate.name === name.trim());
+    if (!transport) {
+      const known = TRANSPORTS.map((candidate) => candidate.name).join(", ");
+      throw new Error(`there is no transport "${name}" to test: choose from ${known}`);
+    }
+    return transport;
+  });
+}

@@ -1,0 +1,280 @@
+/**
+ * The one test command: every check of the project, and its suite under both runtimes.
+ *
+ *     npm test                                            everything
+ *     npm test -- --list                                  the names of the steps
+ *     npm test -- --only lint,bun                         some steps
+ *     npm test -- tests/std/assert_test.ts                some test files
+ *     npm test -- --only deno tests/std/assert_test.ts    the same, under Deno only
+ *
+ * Every step runs, whatever became of the others. The last line counts them all.
+ *
+ * @module
+ */
+
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { normalize } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { killAll, run } from "./tools/command.ts";
+import { parseJunit } from "./tools/junit.ts";
+import { addReports, type Report, reportCheck, reportTests } from "./tools/report.ts";
+import { type Binding, bindStd } from "./tools/std.ts";
+import { findFiles, formatCounts, runSuite, type Runtime } from "./tools/suite.ts";
+
+/** Lines to print, and what was found. */
+interface Result extends Report {
+  output: string;
+}
+
+interface Step {
+  name: string;
+  title: string;
+  /** Whether it needs `@std/assert` and `@std/http`. */
+  std: boolean;
+  /** A check reads only and may run beside others; a suite has the machine to itself. */
+  kind: "check" | "suite";
+  run(context: Context): Promise<Result>;
+}
+
+interface Context {
+  std: Binding | undefined;
+  files: string[];
+}
+
+const CHECK_SECONDS = 300;
+const SUITE_SECONDS = 1800;
+/** Checks that run at the same time. */
+const CONCURRENCY = 2;
+const ENTRY_POINTS = ["mod.ts", "src/protocol/mod.ts", "bun/mod.ts"];
+const TYPED = ["mod.ts", "bun/mod.ts", "src", "examples", "tests"];
+const DOCUMENTED = ["mod.ts", "bun/mod.ts", "src", "README.md", "docs"];
+
+const STEPS: Step[] = [
+  check("fmt", ["deno", "fmt", "--check"]),
+  check("lint", ["deno", "lint"]),
+  check("check", ["deno", "check", ...TYPED], { std: true, more: benchFilesOfDeno }),
+  check("tsc", ["tsc", "--noEmit", "--project", "bun/tsconfig.json"]),
+  check("tsc-bench", ["tsc", "--noEmit", "--project", "bench/tsconfig.json"]),
+  check("doclint", ["deno", "doc", "--lint", ...ENTRY_POINTS]),
+  check("publish", ["deno", "publish", "--dry-run", "--allow-dirty", "--config=jsr.json"]),
+  {
+    name: "doctest",
+    title: "deno test --doc: the examples in the documentation",
+    std: true,
+    kind: "suite",
+    run: testDocumentation,
+  },
+  suite("deno", "the suite under Deno", "deno", (file) => !isBrowserTest(file)),
+  suite("bun", "the suite under Bun", "bun", (file) => !isBrowserTest(file)),
+  suite("browser", "a real browser as the client, driven from Deno", "deno", isBrowserTest),
+];
+
+interface CheckOptions {
+  std?: boolean;
+  /** More arguments, too many for the title. */
+  more?: () => string[];
+}
+
+/** A step that is one command, and passes when that exits with 0. */
+function check(
+  name: string,
+  command: string[],
+  { std = false, more = () => [] }: CheckOptions = {},
+): Step {
+  const runCheck = async (context: Context): Promise<Result> => {
+    const [program, subcommand, ...rest] = command;
+    const outcome = await run([
+      programPath(program),
+      subcommand,
+      ...denoFlags(std, context),
+      ...rest,
+      ...more(),
+    ], { timeout: CHECK_SECONDS, env: { NO_COLOR: "1" } });
+    return { ...reportCheck(outcome, CHECK_SECONDS), output: outcome.output };
+  };
+  return { name, title: command.join(" "), std, kind: "check", run: runCheck };
+}
+
+/** The rest of bench/ is Bun's: Bun's types clash with Deno's, so bench/tsconfig.json has those. */
+function benchFilesOfDeno(): string[] {
+  const ofBun = /^bench\/(load\.ts|load\/|servers\/bun_|servers\/crossws_bun)/;
+  return findFiles("bench", ".ts").filter((file) => !ofBun.test(file));
+}
+
+/** A step that runs those of the test files that `isPart` picks. */
+function suite(
+  name: string,
+  title: string,
+  runtime: Runtime,
+  isPart: (file: string) => boolean,
+): Step {
+  const runFiles = async ({ std, files }: Context): Promise<Result> => {
+    const report = await runSuite({
+      runtime,
+      files: (files.length > 0 ? files : findFiles("tests", "_test.ts")).filter(isPart),
+      std: bound(std),
+      timeout: SUITE_SECONDS,
+    });
+    return { ...report, output: "" };
+  };
+  return { name, title, std: true, kind: "suite", run: runFiles };
+}
+
+/** Type-checks and runs the TypeScript of the doc comments and of the Markdown. */
+async function testDocumentation(context: Context): Promise<Result> {
+  mkdirSync("tests/.output", { recursive: true });
+  const junit = "tests/.output/doctest.xml";
+  rmSync(junit, { force: true });
+  const outcome = await run([
+    process.execPath,
+    "test",
+    "--doc",
+    "--allow-all",
+    `--junit-path=${junit}`,
+    ...denoFlags(true, context),
+    ...DOCUMENTED,
+  ], { timeout: CHECK_SECONDS, env: { NO_COLOR: "1" } });
+  const report = reportTests({
+    outcome,
+    timeout: CHECK_SECONDS,
+    tests: existsSync(junit) ? parseJunit(readFileSync(junit, "utf8")) : undefined,
+    notes: [],
+  });
+  return { ...report, output: outcome.output };
+}
+
+function isBrowserTest(file: string): boolean {
+  return file.startsWith("tests/browser/");
+}
+
+function programPath(program: string): string {
+  return program === "deno" ? process.execPath : `node_modules/.bin/${program}`;
+}
+
+function denoFlags(std: boolean, context: Context): string[] {
+  return std ? [bound(context.std).denoFlag] : [];
+}
+
+function bound(std: Binding | undefined): Binding {
+  if (std === undefined) throw new Error("A step that needs @std does not say so: set its std");
+  return std;
+}
+
+/** Runs the steps and prints each as soon as those before it are printed. */
+async function runSteps(steps: Step[], context: Context): Promise<Map<Step, Report>> {
+  const checks = steps.filter(({ kind }) => kind === "check");
+  const underWay = new Map<Step, Promise<Timed>>();
+  const next = checks.values();
+  const startNext = () => {
+    const step = next.next().value;
+    if (step !== undefined) underWay.set(step, timed(step, context).finally(startNext));
+  };
+  for (let started = 0; started < CONCURRENCY; started++) startNext();
+
+  const reports = new Map<Step, Report>();
+  for (const step of steps) {
+    console.log(`\n== ${step.name}: ${step.title}`);
+    const { result, seconds } = await (underWay.get(step) ?? timed(step, context));
+    const { passed, failures, skips, output } = result;
+    if (failures.length > 0 && output !== "") console.log(output.trimEnd());
+    for (const line of failures) console.log(`failed: ${line}`);
+    console.log(
+      `${formatCounts(passed, failures.length, skips.length)} (${seconds.toFixed(1)} s)`,
+    );
+    reports.set(step, result);
+  }
+  return reports;
+}
+
+interface Timed {
+  result: Result;
+  seconds: number;
+}
+
+async function timed(step: Step, context: Context): Promise<Timed> {
+  const started = performance.now();
+  const result = await step.run(context).catch(broken);
+  return { result, seconds: (performance.now() - started) / 1000 };
+}
+
+/** A step that could not even be run has failed; the others still have their turn. */
+function broken(error: Error): Result {
+  return { passed: 0, failures: [error.message], skips: [], output: error.stack ?? "" };
+}
+
+function printSummary(reports: Map<Step, Report>): void {
+  console.log("\n== summary");
+  for (const [{ name }, { passed, failures, skips }] of reports) {
+    console.log(`${name.padEnd(10)}${formatCounts(passed, failures.length, skips.length)}`);
+  }
+  printLines(reports, "skipped", (report) => report.skips);
+  printLines(reports, "failed", (report) => report.failures);
+}
+
+function printLines(
+  reports: Map<Step, Report>,
+  heading: string,
+  select: (report: Report) => string[],
+): void {
+  const lines = [...reports].flatMap(([{ name }, report]) =>
+    select(report).map((line) => `${name}: ${line}`)
+  );
+  if (lines.length > 0) console.log(`\n== ${heading}\n${lines.join("\n")}`);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function chooseSteps(only: string | undefined, files: string[]): Step[] {
+  if (only === undefined && files.length > 0) {
+    const names = files.flatMap((file) => isBrowserTest(file) ? ["browser"] : ["deno", "bun"]);
+    return STEPS.filter(({ name }) => names.includes(name));
+  }
+  if (only === undefined) return STEPS;
+  const names = only.split(",");
+  const unknown = names.filter((name) => !STEPS.some((step) => step.name === name));
+  if (unknown.length > 0) {
+    const known = STEPS.map(({ name }) => name).join(", ");
+    fail(`There is no step ${unknown.join(", ")}. The steps are: ${known}`);
+  }
+  return STEPS.filter(({ name }) => names.includes(name));
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { only: { type: "string" }, list: { type: "boolean", default: false } },
+    });
+  } catch (error) {
+    fail(`${(error as Error).message}\nUsage: npm test -- [--list] [--only STEP,...] [FILE...]`);
+  }
+}
+
+const { values, positionals } = readArguments();
+if (values.list) {
+  for (const { name, title } of STEPS) console.log(`${name.padEnd(10)}${title}`);
+  process.exit(0);
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    killAll();
+    process.exit(130);
+  });
+}
+
+const files = positionals.map((file) => normalize(file));
+const missing = files.filter((file) => !existsSync(file));
+if (missing.length > 0) fail(`There is no test file ${missing.join(", ")}`);
+const steps = chooseSteps(values.only, files);
+const std = steps.some((step) => step.std) ? await bindStd() : undefined;
+if (std !== undefined) console.log(std.summary);
+
+const reports = await runSteps(steps, { std, files });
+printSummary(reports);
+const { passed, failures, skips } = addReports([...reports.values()]);
+console.log(`\n${formatCounts(passed, failures.length, skips.length)}`);
+process.exit(failures.length === 0 && passed > 0 ? 0 : 1);

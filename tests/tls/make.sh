@@ -1,0 +1,39 @@
+#!/bin/sh
+# Makes the test certificate anew: self-signed, for loopback, good for more than a hundred years.
+set -eu
+cd "$(dirname "$0")"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# CA:FALSE, because TLS clients that trust it as a root must also take it as the server's own.
+cat >"$scratch/openssl.cnf" <<END
+[ca]
+default_ca = self
+[self]
+database = $scratch/index
+serial = $scratch/serial
+new_certs_dir = $scratch
+default_md = sha256
+policy = any
+x509_extensions = loopback
+[any]
+commonName = supplied
+[req]
+distinguished_name = name
+[name]
+[loopback]
+subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+END
+: >"$scratch/index"
+
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc \
+  -config "$scratch/openssl.cnf" -subj "/CN=Duet test certificate" \
+  -keyout key.pem -out "$scratch/request.pem"
+# "openssl ca" can set the first day: one well past, for machines whose clock is behind.
+openssl ca -batch -notext -selfsign -rand_serial -config "$scratch/openssl.cnf" -keyfile key.pem \
+  -startdate 20200101000000Z -enddate 21270101000000Z \
+  -in "$scratch/request.pem" -out cert.pem
+chmod 644 key.pem cert.pem
