@@ -74,7 +74,7 @@ export interface Extent {
 
 export const full: Extent = {
   warmup: 0.4,
-  seconds: 0.8,
+  seconds: 0.65,
   idle: 8_000,
   // Deno.serve takes no larger message.
   largest: 64 * MIB - 1,

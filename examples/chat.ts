@@ -17,7 +17,7 @@ import { ChatError, limits, parseClientMessage, type ServerMessage } from "./cha
 import { RateLimit } from "./chat_rate_limit.ts";
 import { Rooms } from "./chat_rooms.ts";
 import { readFlags, runServer, serverUrl } from "./flags.ts";
-import { isSameOrigin } from "./same_origin.ts";
+import { requireSameOrigin } from "./same_origin.ts";
 
 const files = new Map([
   ["/", readFile("chat.html", "text/html")],
@@ -63,7 +63,7 @@ function createServer(): WebSocketServer {
     onConnect(_server, connection) {
       const rate = new RateLimit();
       connection.on({
-        origin: isSameOrigin,
+        handshake: requireSameOrigin,
         message: (connection, data) => receive(rooms, connection, rate, data),
         disconnect: (connection) => rooms.leave(connection),
       });

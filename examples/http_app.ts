@@ -18,7 +18,7 @@ import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS_TEXT } from "@std/http/status";
 import { WebSocketServer } from "../mod.ts";
 import { type Flags, readFlags, runtime, serverUrl, stopOnSignal } from "./flags.ts";
-import { isSameOrigin } from "./same_origin.ts";
+import { requireSameOrigin } from "./same_origin.ts";
 
 type Handler = (request: Request, info: unknown) => Response | Promise<Response>;
 
@@ -48,7 +48,7 @@ const files = new Map([
 const sockets = new WebSocketServer({
   ...flags.options,
   onConnect(_server, connection) {
-    connection.on({ origin: isSameOrigin, ready: tellVisitors, disconnect: tellVisitors });
+    connection.on({ handshake: requireSameOrigin, ready: tellVisitors, disconnect: tellVisitors });
   },
 });
 

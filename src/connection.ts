@@ -126,7 +126,11 @@ export class WebSocketConnection extends ConnectionEvents {
     attach = (connection, host, peer) => connection.#attach(host, peer);
   }
 
-  /** @param init What `onAccept` is given. */
+  /**
+   * Made by the server, or by a subclass.
+   *
+   * @param init What `onAccept` is given.
+   */
   constructor(init: ConnectionInit) {
     super();
     this.#init = init;
@@ -310,6 +314,13 @@ export class WebSocketConnection extends ConnectionEvents {
    * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    */
   send(type: "utf8", data: string): boolean;
+  /**
+   * Sends a message or a control frame by the name of its kind.
+   *
+   * @param type What to send.
+   * @param data The message or payload.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   */
   send(type: "binary" | "ping" | "pong", data: Uint8Array): boolean;
   send(first: string | Uint8Array, second?: string | Uint8Array): boolean {
     if (second === undefined) {

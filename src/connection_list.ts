@@ -13,7 +13,11 @@
 export class ConnectionList<C> implements Iterable<C> {
   readonly #connections: ReadonlySet<C>;
 
-  /** @param connections What is looked at. */
+  /**
+   * Makes a view.
+   *
+   * @param connections What is looked at.
+   */
   constructor(connections: ReadonlySet<C>) {
     this.#connections = connections;
   }

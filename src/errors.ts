@@ -36,6 +36,8 @@ export class WebSocketError extends Error {
   readonly code: WebSocketErrorCode;
 
   /**
+   * Makes an error.
+   *
    * @param code What went wrong, in one word.
    * @param message What could not be done, why, and what to do.
    * @param cause The error behind it, if there is one.

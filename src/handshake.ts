@@ -8,7 +8,7 @@ export interface Rejection {
   /** The body; by default empty. */
   body?: string | Uint8Array;
   /** Further header fields. */
-  headers?: HeadersInit;
+  headers?: Headers | Record<string, string> | [name: string, value: string][];
 }
 
 /** The request of an opening handshake (RFC 6455 §4.1). */

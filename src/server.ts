@@ -81,6 +81,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   #shuttingDown: Promise<void> | undefined;
 
   /**
+   * Makes a server; it listens once started.
+   *
    * @param options What to serve and how.
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an option that is not right, ERR_UNSUPPORTED for
    * what the transport or the runtime cannot do.

@@ -25,6 +25,8 @@ export class WebSocketVersion {
   readonly number: number;
 
   /**
+   * Reads a version.
+   *
    * @param version A number, a numeral, the name of a draft, or another version.
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a version other than 13, 8 and 7.
    */

@@ -11,6 +11,8 @@ export class HttpError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   /**
+   * Makes an error.
+   *
    * @param status The status to answer with.
    * @param message What could not be done and why; the body of the answer.
    * @param headers Header fields that the answer needs.
@@ -53,6 +55,8 @@ export class RequestHead {
   readonly #values: string[];
 
   /**
+   * Made by the parser.
+   *
    * @param method The method.
    * @param target The request target.
    * @param minorVersion 0 or 1.
@@ -132,7 +136,11 @@ export class RequestHeadParser {
   #bytes: Buffer | null = null;
   #rest: Uint8Array = new Uint8Array(0);
 
-  /** @param limits The bounds on the head. */
+  /**
+   * Makes a parser for one request.
+   *
+   * @param limits The bounds on the head.
+   */
   constructor(limits: RequestHeadLimits) {
     this.#limits = limits;
   }
@@ -333,7 +341,6 @@ export function formatResponseHead(
     if (!isToken(name)) {
       throw new TypeError(`Cannot send a header field named ${JSON.stringify(name)}: not a token`);
     }
-    // deno-lint-ignore no-control-regex -- control characters are what is looked for
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
       throw new TypeError(
         `Cannot send header field "${name}": its value has a character not allowed`,

@@ -60,6 +60,8 @@ export class PermessageDeflate implements Extension {
   readonly options: Readonly<Required<PermessageDeflateOptions>>;
 
   /**
+   * Makes the extension.
+   *
    * @param options How to compress and what to ask of clients.
    * @throws {RangeError} When an option is out of its range.
    */

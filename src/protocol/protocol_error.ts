@@ -20,6 +20,8 @@ export class ProtocolError extends Error {
   readonly rule: string;
 
   /**
+   * Makes an error.
+   *
    * @param closeCode The status code to fail the connection with.
    * @param message What could not be done and why.
    * @param rule The rule that was broken.

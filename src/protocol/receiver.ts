@@ -102,6 +102,8 @@ export class Receiver {
   #control: Uint8Array | null = null;
 
   /**
+   * Makes a receiver for one connection.
+   *
    * @param events Told of what arrives.
    * @param options The bounds, and the extensions agreed on.
    */

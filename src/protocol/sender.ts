@@ -28,6 +28,8 @@ export class Sender {
   readonly #extensions: readonly NegotiatedExtension[];
 
   /**
+   * Makes a sender for one connection.
+   *
    * @param output Where the bytes go.
    * @param extensions The extensions agreed on in the opening handshake.
    * @param threshold Messages of fewer bytes are not given to the extensions.
