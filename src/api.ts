@@ -13,9 +13,11 @@ export type {
   AcceptInfo,
   ConnectionClass,
   ExtensionLike,
+  ReadableCallback,
   ServerHandlers,
   VersionLike,
   WebSocketServerOptions,
+  WritableCallback,
 } from "./options.ts";
 export {
   CloseCode,
@@ -30,3 +32,4 @@ export {
 export { type ServerEvents, WebSocketServer } from "./server.ts";
 export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
 export { WebSocketVersion } from "./version.ts";
+export type { ReadableSource, WatchedWriter, WritableSink } from "./watch.ts";

@@ -257,7 +257,14 @@ export class ServerHost<C extends WebSocketConnection>
   }
 }
 
-function handlerError(name: string, cause: unknown): WebSocketError {
+/**
+ * Makes the error for a handler that failed.
+ *
+ * @param name The handler.
+ * @param cause What it threw.
+ * @returns The error.
+ */
+export function handlerError(name: string, cause: unknown): WebSocketError {
   if (cause instanceof WebSocketError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return new WebSocketError("ERR_HANDLER", `The handler ${name} failed: ${why}`, cause);

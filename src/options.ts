@@ -4,6 +4,7 @@ import type { Extension } from "./protocol/mod.ts";
 import type { Handshake } from "./handshake.ts";
 import type { DebugLevel, Logger } from "./logger.ts";
 import type { WebSocketServer } from "./server.ts";
+import type { ReadableSource, WatchedWriter, WritableSink } from "./watch.ts";
 import type { RequestInfo } from "./transport/transport.ts";
 import type { WebSocketVersion } from "./version.ts";
 
@@ -20,6 +21,26 @@ export type ConnectionClass<C extends WebSocketConnection> = new (init: Connecti
 
 /** What `onAccept` is given. */
 export type AcceptInfo<C extends WebSocketConnection> = ConnectionInit<WebSocketServer<C>>;
+
+/**
+ * Called each time a watched source has something to read: to be read from Node's streams, handed over
+ * as the chunk from those of the web. A promise is waited for before the next call.
+ */
+export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSource> = (
+  server: WebSocketServer<C>,
+  source: Source,
+  chunk?: unknown,
+) => unknown;
+
+/**
+ * Called once a watched sink can take data, and again each time it can after it was full. Streams of the
+ * web are written through the writer. A promise is waited for before the next call.
+ */
+export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> = (
+  server: WebSocketServer<C>,
+  sink: Sink,
+  writer?: WatchedWriter,
+) => unknown;
 
 /** The handlers of a server. Each may return a promise; what they throw goes to `onError`. */
 export interface ServerHandlers<C extends WebSocketConnection> {
@@ -111,6 +132,11 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   silenceCheckInterval?: number;
   /** How often `onTick` is called; default 0, which is never. */
   tickPeriod?: number;
+
+  /** Sources to watch, each followed by its {@linkcode ReadableCallback}. */
+  watchReadable?: (ReadableSource | ReadableCallback<C>)[];
+  /** Sinks to watch, each followed by its {@linkcode WritableCallback}. */
+  watchWritable?: (WritableSink | WritableCallback<C>)[];
 
   /** How much is logged: 0 nothing to 4 every frame; default 1, errors. */
   debug?: DebugLevel;

@@ -3,14 +3,16 @@ import { setHandlers } from "./connection_events.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Broadcast } from "./broadcast.ts";
 import { WebSocketError } from "./errors.ts";
-import { ServerHost } from "./host.ts";
+import { handlerError, ServerHost } from "./host.ts";
 import type { DebugLevel } from "./logger.ts";
 import type {
   ConnectionClass,
   ExtensionLike,
+  ReadableCallback,
   ServerHandlers,
   VersionLike,
   WebSocketServerOptions,
+  WritableCallback,
 } from "./options.ts";
 import type { Extension } from "./protocol/mod.ts";
 import {
@@ -31,6 +33,8 @@ import type {
   TransportName,
 } from "./transport/transport.ts";
 import type { WebSocketVersion } from "./version.ts";
+import { type ReadableSource, watchReadable, watchWritable, type WritableSink } from "./watch.ts";
+import { WatchList } from "./watch_list.ts";
 
 const EVENTS = ["accept", "connect", "shutdown", "tick", "error"] as const;
 
@@ -75,6 +79,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   readonly #transport: Transport;
   readonly #list: ConnectionList<C>;
   readonly #ticker: Ticker;
+  readonly #readables: WatchList<ReadableSource>;
+  readonly #writables: WatchList<WritableSink>;
   readonly #finished = Promise.withResolvers<void>();
   #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
   #address: ListeningAddress | undefined;
@@ -101,6 +107,15 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     }
     this.#list = new ConnectionList(this.#host.ready);
     this.#ticker = new Ticker(() => this.#host.call("onTick"));
+    const watchHost = {
+      server: this,
+      warn: (message: string) => this.#host.log.warn(message),
+      report: (error: unknown) => this.#host.report(handlerError("of a watched stream", error)),
+    };
+    this.#readables = new WatchList(watchReadable, watchHost);
+    this.#writables = new WatchList(watchWritable, watchHost);
+    this.#readables.add(options.watchReadable ?? []);
+    this.#writables.add(options.watchWritable ?? []);
   }
 
   // Running.
@@ -144,6 +159,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     const { silenceMax, silenceCheckInterval, tickPeriod } = this.#host.settings;
     this.#host.liveness.schedule(silenceMax, silenceCheckInterval);
     this.#ticker.schedule(tickPeriod);
+    this.#readables.run();
+    this.#writables.run();
   }
 
   /**
@@ -171,6 +188,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     this.#host.stopping = true;
     this.#ticker.stop();
     this.#host.liveness.stop();
+    this.#readables.stop();
+    this.#writables.stop();
     await this.#transport.stop();
     await this.#host.call("onShutdown");
     for (const connection of this.#host.all.keys()) connection.disconnect(1001);
@@ -323,6 +342,109 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
       if (all.get(connection)?.sendShared(message)) count++;
     }
     return count;
+  }
+
+  // Watching.
+
+  /**
+   * Watches sources while the server runs.
+   *
+   * @param pairs Sources, each followed by its callback. One that is watched already stays as it is,
+   * and a warning is logged.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
+   *
+   * @example Every line of a child process to every client
+   * ```ts ignore
+   * server.watchReadable(child.stdout, (server, stdout) => {
+   *   for (let data = stdout.read(); data !== null; data = stdout.read()) server.broadcast(data);
+   * });
+   * ```
+   */
+  watchReadable<Source extends ReadableSource>(
+    source: Source,
+    callback: ReadableCallback<C, Source>,
+    ...pairs: (ReadableSource | ReadableCallback<C>)[]
+  ): this {
+    this.#readables.add([source, callback, ...pairs]);
+    return this;
+  }
+
+  /**
+   * Watches sinks while the server runs.
+   *
+   * @param pairs Sinks, each followed by its callback. One that is watched already stays as it is, and
+   * a warning is logged.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
+   */
+  watchWritable<Sink extends WritableSink>(
+    sink: Sink,
+    callback: WritableCallback<C, Sink>,
+    ...pairs: (WritableSink | WritableCallback<C>)[]
+  ): this {
+    this.#writables.add([sink, callback, ...pairs]);
+    return this;
+  }
+
+  /**
+   * Gives the callback of a watched source.
+   *
+   * @param source The source.
+   * @returns Its callback, if it is watched; without a source, all sources with their callbacks.
+   */
+  watchedReadable(source: ReadableSource): ReadableCallback<C> | undefined;
+  /**
+   * Gives all watched sources.
+   *
+   * @returns The sources with their callbacks.
+   */
+  watchedReadable(): [ReadableSource, ReadableCallback<C>][];
+  watchedReadable(
+    source?: ReadableSource,
+  ): ReadableCallback<C> | undefined | [ReadableSource, ReadableCallback<C>][] {
+    return source === undefined ? this.#readables.pairs() : this.#readables.callback(source);
+  }
+
+  /**
+   * Gives the callback of a watched sink.
+   *
+   * @param sink The sink.
+   * @returns Its callback, if it is watched; without a sink, all sinks with their callbacks.
+   */
+  watchedWritable(sink: WritableSink): WritableCallback<C> | undefined;
+  /**
+   * Gives all watched sinks.
+   *
+   * @returns The sinks with their callbacks.
+   */
+  watchedWritable(): [WritableSink, WritableCallback<C>][];
+  watchedWritable(
+    sink?: WritableSink,
+  ): WritableCallback<C> | undefined | [WritableSink, WritableCallback<C>][] {
+    return sink === undefined ? this.#writables.pairs() : this.#writables.callback(sink);
+  }
+
+  /**
+   * Lets sources go; they can be read by others afterwards.
+   *
+   * @param sources The sources; those that are not watched are passed over.
+   * @returns The server.
+   */
+  unwatchReadable(...sources: ReadableSource[]): this {
+    this.#readables.remove(sources);
+    return this;
+  }
+
+  /**
+   * Lets sinks go; they can be written by others afterwards.
+   *
+   * @param sinks The sinks; those that are not watched are passed over.
+   * @returns The server.
+   */
+  unwatchWritable(...sinks: WritableSink[]): this {
+    this.#writables.remove(sinks);
+    return this;
   }
 
   // Handlers.

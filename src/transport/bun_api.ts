@@ -10,6 +10,8 @@ export interface BunSocket<Data> {
   data: Data;
   readonly remoteAddress: string;
   readonly remotePort?: number;
+  /** null on a plain socket. */
+  getTLSVersion(): string | null;
   write(bytes: Uint8Array): number;
   shutdown(): void;
   terminate(): void;

@@ -1,5 +1,7 @@
+import { WebSocketError } from "../errors.ts";
 import { bunApi, type BunListener, type BunSocket, type BunSocketHandlers } from "./bun_api.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { isNodeServer, listenOnNode } from "./node_listener.ts";
 import { openTcp } from "./tcp_opening.ts";
 import type {
   Address,
@@ -23,7 +25,8 @@ export class BunTcpTransport implements Transport {
     mount: false,
   };
   readonly #host: TransportHost;
-  #listener: BunListener | null = null;
+  #acceptsTls = false;
+  #listener: { stop(): unknown } | { close(): unknown } | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -33,10 +36,20 @@ export class BunTcpTransport implements Transport {
     return this.#listener;
   }
 
-  listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls } = options;
-    const handlers = this.#handlers(tls !== undefined);
-    const listener = bunApi().listen({
+  async listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname = "0.0.0.0", port, tls, listener: given } = options;
+    if (isNodeServer(given)) {
+      this.#listener = given;
+      return await listenOnNode(given, port, hostname, this.#host);
+    }
+    if (given !== undefined && typeof given !== "function") {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot listen on this: under Bun `listen` takes a function that calls Bun.listen with the handlers it is given, or a node:net or node:tls Server",
+      );
+    }
+    const handlers = this.#handlers();
+    const listener: BunListener = given !== undefined ? given(handlers) : bunApi().listen({
       hostname,
       port,
       tls: tls && { cert: tls.cert, key: tls.key },
@@ -44,24 +57,36 @@ export class BunTcpTransport implements Transport {
       socket: handlers,
     });
     this.#listener = listener;
-    return Promise.resolve({
+    // deno-lint-ignore no-this-alias -- the accessor below has a `this` of its own
+    const transport = this;
+    return {
       ip: listener.hostname,
       port: listener.port,
-      secure: tls !== undefined,
-    });
+      // A listener made by the caller does not tell; the first socket of it does.
+      get secure() {
+        return tls !== undefined || transport.#acceptsTls;
+      },
+    };
   }
 
   stop(): Promise<void> {
-    this.#listener?.stop(false);
+    const listener = this.#listener;
     this.#listener = null;
+    if (listener !== null) {
+      if ("stop" in listener) listener.stop();
+      else listener.close();
+    }
     return Promise.resolve();
   }
 
-  #handlers(secure: boolean): BunSocketHandlers<BunByteSocket> {
+  #handlers(): BunSocketHandlers<BunByteSocket> {
     const host = this.#host;
+    // deno-lint-ignore no-this-alias -- the handlers below have a `this` of their own
+    const transport = this;
     return {
       open(socket) {
-        socket.data = new BunByteSocket(socket, secure);
+        socket.data = new BunByteSocket(socket);
+        transport.#acceptsTls = socket.data.secure;
         openTcp(socket.data, host);
       },
       data(socket, chunk) {
@@ -94,9 +119,9 @@ class BunByteSocket implements ByteSocket {
   #closed = false;
   #finishing = false;
 
-  constructor(socket: BunSocket<BunByteSocket>, secure: boolean) {
+  constructor(socket: BunSocket<BunByteSocket>) {
     this.native = socket;
-    this.secure = secure;
+    this.secure = socket.getTLSVersion() !== null;
     this.setNoDelay(true);
   }
 

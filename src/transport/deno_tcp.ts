@@ -1,5 +1,7 @@
+import { WebSocketError } from "../errors.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { type DenoAddress, denoApi, type DenoConn, type DenoListener } from "./deno_api.ts";
+import { isNodeServer, listenOnNode } from "./node_listener.ts";
 import { openTcp } from "./tcp_opening.ts";
 import type {
   Address,
@@ -23,7 +25,7 @@ export class DenoTcpTransport implements Transport {
     mount: false,
   };
   readonly #host: TransportHost;
-  #listener: DenoListener | null = null;
+  #listener: { close(): unknown } | null = null;
   #accepting: Promise<void> = Promise.resolve();
 
   constructor(host: TransportHost) {
@@ -34,17 +36,28 @@ export class DenoTcpTransport implements Transport {
     return this.#listener;
   }
 
-  listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname, port, tls } = options;
-    const given = options.listener as DenoListener | undefined;
+  async listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname, port, tls, listener: given } = options;
+    if (isNodeServer(given)) {
+      this.#listener = given;
+      return await listenOnNode(given, port, hostname, this.#host);
+    }
+    if (given !== undefined && !isDenoListener(given)) {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot listen on this: under Deno `listen` takes a Deno.Listener, a Deno.TlsListener, or a node:net or node:tls Server",
+      );
+    }
     const listener = given ??
       (tls
         ? denoApi().listenTls({ hostname, port, ...tls })
         : denoApi().listen({ hostname, port }));
-    const secure = tls !== undefined || listener.constructor.name === "TlsListener";
+    const secure = given === undefined
+      ? tls !== undefined
+      : listener.constructor.name === "TlsListener";
     this.#listener = listener;
     this.#accepting = this.#accept(listener, secure);
-    return Promise.resolve({ ...addressOf(listener.addr), secure });
+    return { ...addressOf(listener.addr), secure };
   }
 
   async stop(): Promise<void> {
@@ -71,6 +84,11 @@ export class DenoTcpTransport implements Transport {
       void socket.read();
     }
   }
+}
+
+function isDenoListener(listener: unknown): listener is DenoListener {
+  return typeof listener === "object" && listener !== null && "accept" in listener &&
+    "addr" in listener;
 }
 
 const ACCEPT_RETRY_MS = 50;

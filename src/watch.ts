@@ -1,0 +1,217 @@
+import type { Readable, Writable } from "node:stream";
+import { WebSocketError } from "./errors.ts";
+
+/** A source that can be watched: a stream of Node's or of the web, or an object that has one. */
+export type ReadableSource = Readable | ReadableStream | { readonly readable: ReadableStream };
+
+/** A sink that can be watched: a stream of Node's or of the web, or an object that has one. */
+export type WritableSink = Writable | WritableStream | { readonly writable: WritableStream };
+
+/** What a watched web stream is written with; Node's streams are written themselves. */
+export interface WatchedWriter {
+  /**
+   * Writes to the stream.
+   *
+   * @param chunk What to write.
+   * @returns Settled when it has been taken.
+   */
+  write(chunk: unknown): Promise<void>;
+}
+
+/** A watched stream, which can be let go. */
+export interface Watch {
+  stop(): void;
+}
+
+/** What a watch tells of. */
+export interface WatchEvents {
+  /** There is something to do; must not reject, and is never called twice at once. */
+  act(detail: unknown): Promise<void>;
+  /** The stream has ended, or failed with an error. */
+  ended(error?: unknown): void;
+}
+
+/**
+ * Watches a source.
+ *
+ * @param source The source.
+ * @param events Told each time there is something to read, with the chunk where a web stream hands it over.
+ * @returns The watch.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it cannot be watched.
+ */
+export function watchReadable(source: ReadableSource, events: WatchEvents): Watch {
+  if (isNodeStream(source, "read")) return new NodeWatch(source, "readable", events);
+  const stream = "readable" in source ? source.readable : source;
+  if (stream instanceof ReadableStream) return new WebReadableWatch(stream, events);
+  throw notWatchable("read", "a node:stream Readable, a ReadableStream, or an object with one");
+}
+
+/**
+ * Watches a sink.
+ *
+ * @param sink The sink.
+ * @param events Told once it can take data, and each time again after it was full.
+ * @returns The watch.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it cannot be watched.
+ */
+export function watchWritable(sink: WritableSink, events: WatchEvents): Watch {
+  if (isNodeStream(sink, "write")) {
+    const watch = new NodeWatch(sink, "drain", events);
+    if (!(sink as Writable).writableNeedDrain) watch.act();
+    return watch;
+  }
+  const stream = "writable" in sink ? sink.writable : sink;
+  if (stream instanceof WritableStream) return new WebWritableWatch(stream, events);
+  throw notWatchable("write", "a node:stream Writable, a WritableStream, or an object with one");
+}
+
+function isNodeStream(stream: object, method: string): stream is Readable | Writable {
+  return typeof (stream as { on?: unknown }).on === "function" &&
+    typeof (stream as Record<string, unknown>)[method] === "function";
+}
+
+function notWatchable(what: string, takes: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot watch what can be ${what === "read" ? "read" : "written"} here: give ${takes}`,
+  );
+}
+
+/** A stream of Node's, which tells by events. */
+class NodeWatch implements Watch {
+  readonly #stream: Readable | Writable;
+  readonly #event: "readable" | "drain";
+  readonly #events: WatchEvents;
+  #busy = false;
+  #again = false;
+  #stopped = false;
+
+  constructor(stream: Readable | Writable, event: "readable" | "drain", events: WatchEvents) {
+    this.#stream = stream;
+    this.#event = event;
+    this.#events = events;
+    stream.on(event, this.act);
+    stream.on("end", this.#end);
+    stream.on("close", this.#end);
+    stream.on("error", this.#end);
+  }
+
+  readonly act = (): void => {
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    // "readable" also tells of the end, when there is nothing to read any more.
+    if (this.#event === "readable" && (this.#stream as Readable).readableLength === 0) return;
+    this.#busy = true;
+    // Not at once: whoever started the watch has not been given it yet.
+    queueMicrotask(() => void this.#run());
+  };
+
+  async #run(): Promise<void> {
+    if (!this.#stopped) await this.#events.act(undefined);
+    this.#busy = false;
+    if (!this.#again || this.#stopped) return;
+    this.#again = false;
+    this.act();
+  }
+
+  readonly #end = (error?: unknown): void => {
+    if (this.#stopped) return;
+    this.stop();
+    this.#events.ended(error instanceof Error ? error : undefined);
+  };
+
+  stop(): void {
+    this.#stopped = true;
+    this.#stream.off(this.#event, this.act);
+    this.#stream.off("end", this.#end);
+    this.#stream.off("close", this.#end);
+    this.#stream.off("error", this.#end);
+  }
+}
+
+class WebReadableWatch implements Watch {
+  readonly #reader: Pick<ReadableStreamDefaultReader, "read" | "releaseLock">;
+  readonly #events: WatchEvents;
+  #stopped = false;
+
+  constructor(stream: ReadableStream, events: WatchEvents) {
+    this.#reader = stream.getReader();
+    this.#events = events;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        const { done, value } = await this.#reader.read();
+        if (this.#stopped) return;
+        if (done) break;
+        await this.#events.act(value);
+      }
+      this.#end();
+    } catch (error) {
+      // Letting go of the reader rejects the read under way, which is no failure.
+      this.#end(error);
+    }
+  }
+
+  #end(error?: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#events.ended(error);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#reader.releaseLock();
+  }
+}
+
+class WebWritableWatch implements Watch, WatchedWriter {
+  readonly #writer: WritableStreamDefaultWriter;
+  readonly #events: WatchEvents;
+  #stopped = false;
+  #waiting = false;
+
+  constructor(stream: WritableStream, events: WatchEvents) {
+    this.#writer = stream.getWriter();
+    this.#events = events;
+    this.#writer.closed.then(() => this.#end(), (error) => this.#end(error));
+    void this.#actWhenReady();
+  }
+
+  async write(chunk: unknown): Promise<void> {
+    const taken = this.#writer.write(chunk);
+    if ((this.#writer.desiredSize ?? 0) <= 0) void this.#actWhenReady();
+    await taken;
+  }
+
+  async #actWhenReady(): Promise<void> {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    try {
+      await this.#writer.ready;
+    } catch {
+      // `closed` rejects with the same error and tells of it.
+      return;
+    }
+    if (!this.#stopped) await this.#events.act(this);
+    this.#waiting = false;
+    if (!this.#stopped && (this.#writer.desiredSize ?? 0) <= 0) void this.#actWhenReady();
+  }
+
+  #end(error?: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#events.ended(error);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#writer.releaseLock();
+  }
+}

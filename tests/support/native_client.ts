@@ -1,0 +1,45 @@
+import { Journal } from "./journal.ts";
+import { patiently } from "./patience.ts";
+import { cert, runtime } from "./transports.ts";
+
+/** A client with the runtime's own `WebSocket`. */
+export interface NativeClient {
+  readonly socket: WebSocket;
+  /** The messages: text as a string, binary as bytes. */
+  readonly messages: Journal<string | Uint8Array>;
+  /** Settles with the `close` event. */
+  readonly closed: Promise<{ code: number; reason: string; wasClean: boolean }>;
+}
+
+/** Neither runtime's own types have the other's second argument. */
+type AnyWebSocket = new (url: string, options: object) => WebSocket;
+
+/** Opens a client with the runtime's own `WebSocket`; it trusts the certificate of the tests. */
+export async function openNative(
+  url: string,
+  options: { protocols?: string[]; headers?: Record<string, string> } = {},
+): Promise<NativeClient> {
+  const trust = runtime === "bun" ? { tls: { ca: cert } } : { client: denoHttpClient() };
+  const socket = new (WebSocket as unknown as AnyWebSocket)(url, { ...options, ...trust });
+  socket.binaryType = "arraybuffer";
+  const messages = new Journal<string | Uint8Array>();
+  socket.onmessage = ({ data }) => {
+    messages.add(typeof data === "string" ? data : new Uint8Array(data));
+  };
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  const opened = new Promise<void>((resolve, reject) => {
+    socket.onopen = () => resolve();
+    void closed.then(({ code }) => reject(new Error(`closed before it was open: ${code}`)));
+  });
+  await patiently(opened, "the opening of the runtime's own client");
+  return { socket, messages, closed: patiently(closed, "the end of the runtime's own client") };
+}
+
+let httpClient: unknown;
+
+function denoHttpClient(): unknown {
+  const { Deno } = globalThis as unknown as {
+    Deno: { createHttpClient(options: { caCerts: string[] }): unknown };
+  };
+  return httpClient ??= Deno.createHttpClient({ caCerts: [cert] });
+}

@@ -1,0 +1,18 @@
+/** How long anything that a test waits for may take: far longer than it does. */
+const PATIENCE_MS = 20_000;
+
+/** Waits, but not for ever: a test that hangs says what it was waiting for. */
+export async function patiently<T>(promise: Promise<T>, what: string): Promise<T> {
+  const { stack } = new Error();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`${what} did not come in ${PATIENCE_MS / 1000} s\n${stack}`));
+    }, PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
