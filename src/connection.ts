@@ -278,8 +278,7 @@ export class WebSocketConnection extends ConnectionEvents {
     if (channel === null) return false;
     if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
     if (data.length * 3 > this.#maxSendSize) this.#checkSize(Buffer.byteLength(data));
-    channel.sendText(data);
-    return channel.bufferedAmount <= this.#host.highWaterMark || this.#overflow();
+    return channel.sendText(data) <= this.#host.highWaterMark || this.#overflow();
   }
 
   /**
@@ -295,8 +294,7 @@ export class WebSocketConnection extends ConnectionEvents {
     if (channel === null) return false;
     if (!(data instanceof Uint8Array)) throw wrongData("sendBinary", "a Uint8Array");
     if (data.length > this.#maxSendSize) this.#checkSize(data.length);
-    channel.sendBinary(data);
-    return channel.bufferedAmount <= this.#host.highWaterMark || this.#overflow();
+    return channel.sendBinary(data) <= this.#host.highWaterMark || this.#overflow();
   }
 
   /**
@@ -374,8 +372,7 @@ export class WebSocketConnection extends ConnectionEvents {
   #sendShared(message: SharedMessage): boolean {
     const channel = this.#channel;
     if (channel === null) return false;
-    channel.sendShared(message);
-    if (channel.bufferedAmount > this.#host.highWaterMark) this.#overflow();
+    if (channel.sendShared(message) > this.#host.highWaterMark) this.#overflow();
     return true;
   }
 

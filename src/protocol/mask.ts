@@ -41,16 +41,16 @@ export function applyMask(
   let i = start;
   if (end - start >= WORD_LOOP_THRESHOLD) {
     const base = bytes.byteOffset;
-    const head = -(base + i) & 3;
-    for (const stop = i + head; i < stop; i++) {
+    for (const stop = i + (-(base + i) & 3); i < stop; i++) {
       seen |= bytes[i] ^= k;
       k = (k >>> 8) | (k << 24);
     }
     seen &= 0xff;
-    const wordCount = (end - i) >>> 2;
-    const words = new Uint32Array(bytes.buffer, base + i, wordCount);
-    let w = 0;
-    for (; w + 4 <= wordCount; w += 4) {
+    const words = wordsOf(bytes.buffer);
+    let w = (base + i) >>> 2;
+    const stop = (base + end) >>> 2;
+    i += (stop - w) << 2;
+    for (; w + 4 <= stop; w += 4) {
       const a = words[w] ^ k;
       const b = words[w + 1] ^ k;
       const c = words[w + 2] ^ k;
@@ -61,8 +61,7 @@ export function applyMask(
       words[w + 3] = d;
       seen |= a | b | c | d;
     }
-    for (; w < wordCount; w++) seen |= words[w] ^= k;
-    i += wordCount << 2;
+    for (; w < stop; w++) seen |= words[w] ^= k;
   }
   for (; i < end; i++) {
     const byte = (bytes[i] ^ k) & 0xff;
@@ -71,4 +70,21 @@ export function applyMask(
     k = (k >>> 8) | (k << 24);
   }
   return seen;
+}
+
+/** Larger buffers are not kept in memory for the sake of their view. */
+const MAX_KEPT_BUFFER = 64 * 1024;
+
+// A view costs more than unmasking a short message, and several messages come in one buffer.
+let lastBuffer: ArrayBufferLike = new ArrayBuffer(0);
+let lastWords: Int32Array = new Int32Array(0);
+
+function wordsOf(buffer: ArrayBufferLike): Int32Array {
+  if (buffer === lastBuffer) return lastWords;
+  const words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+  if (buffer.byteLength <= MAX_KEPT_BUFFER) {
+    lastBuffer = buffer;
+    lastWords = words;
+  }
+  return words;
 }

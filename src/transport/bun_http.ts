@@ -190,17 +190,19 @@ class BunHttpChannel implements Channel {
     return this.#ended ? 0 : this.#socket.getBufferedAmount();
   }
 
-  sendText(data: string): void {
-    this.#socket.sendText(data, this.#compresses && data.length >= this.compressionThreshold);
+  sendText(data: string): number {
+    const compress = this.#compresses && data.length >= this.compressionThreshold;
+    // Above 0 it has all been taken; asking for the amount each time would cost more than sending.
+    return this.#socket.sendText(data, compress) > 0 ? 0 : this.bufferedAmount;
   }
 
-  sendBinary(data: Uint8Array): void {
-    this.#socket.sendBinary(data, this.#compresses && data.length >= this.compressionThreshold);
+  sendBinary(data: Uint8Array): number {
+    const compress = this.#compresses && data.length >= this.compressionThreshold;
+    return this.#socket.sendBinary(data, compress) > 0 ? 0 : this.bufferedAmount;
   }
 
-  sendShared({ data }: SharedMessage): void {
-    if (typeof data === "string") this.sendText(data);
-    else this.sendBinary(data);
+  sendShared({ data }: SharedMessage): number {
+    return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
   }
 
   ping(payload: Uint8Array): void {

@@ -109,6 +109,13 @@ export class BunTcpTransport implements Transport {
   }
 }
 
+/**
+ * Bun gives each small read a buffer of its own, whose first use by our code costs more than copying
+ * the bytes into one that has been used before.
+ */
+const SCRATCH_SIZE = 4096;
+let scratch = new Uint8Array(SCRATCH_SIZE);
+
 class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
@@ -136,10 +143,21 @@ class BunByteSocket implements ByteSocket {
   take(chunk: Uint8Array): void {
     // A paused socket may still deliver what was read before.
     if (this.#waiting !== null) this.#waiting.push(chunk);
-    else if (!this.sink.data(chunk)) {
+    else if (!this.#hand(chunk)) {
       this.#waiting = [];
       this.native.pause();
     }
+  }
+
+  #hand(chunk: Uint8Array): boolean {
+    const { length } = chunk;
+    if (length > SCRATCH_SIZE) return this.sink.data(chunk);
+    const taken = scratch;
+    taken.set(chunk);
+    const done = this.sink.data(length === SCRATCH_SIZE ? taken : taken.subarray(0, length));
+    // The sink keeps what it is not done with.
+    if (!done) scratch = new Uint8Array(SCRATCH_SIZE);
+    return done;
   }
 
   resume(): void {

@@ -147,17 +147,18 @@ class DenoHttpChannel implements Channel {
     return this.#socket.bufferedAmount;
   }
 
-  sendText(data: string): void {
+  sendText(data: string): number {
     this.#socket.send(data);
+    return this.#socket.bufferedAmount;
   }
 
-  sendBinary(data: Uint8Array): void {
+  sendBinary(data: Uint8Array): number {
     this.#socket.send(data as Uint8Array<ArrayBuffer>);
+    return this.#socket.bufferedAmount;
   }
 
-  sendShared({ data }: SharedMessage): void {
-    if (typeof data === "string") this.sendText(data);
-    else this.sendBinary(data);
+  sendShared({ data }: SharedMessage): number {
+    return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
   }
 
   ping(): void {

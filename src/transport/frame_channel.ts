@@ -120,24 +120,22 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
     this.#receiver.maxMessageSize = bytes;
   }
 
-  sendText(data: string): void {
+  sendText(data: string): number {
     this.#sender.text(data);
     if (this.#trace !== null) this.#traceSent(Opcode.TEXT, data);
-    this.#queued();
+    return this.#queued();
   }
 
-  sendBinary(data: Uint8Array): void {
+  sendBinary(data: Uint8Array): number {
     this.#sender.binary(data);
     if (this.#trace !== null) this.#traceSent(Opcode.BINARY, data);
-    this.#queued();
+    return this.#queued();
   }
 
-  sendShared(message: SharedMessage): void {
+  sendShared(message: SharedMessage): number {
     const { data } = message;
     if (this.#extensions.length > 0 && data.length >= this.#sender.threshold / 3) {
-      if (typeof data === "string") this.sendText(data);
-      else this.sendBinary(data);
-      return;
+      return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
     }
     const frame = message.frame();
     if (this.#trace !== null) {
@@ -145,10 +143,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
     }
     if (!this.#writing && !this.#corked && this.#output.length === 0) {
       this.#write(frame);
-      return;
+      return this.#socket.unwritten;
     }
     this.#output.push(frame);
-    this.#queued();
+    return this.#queued();
   }
 
   ping(payload: Uint8Array): void {
@@ -310,12 +308,12 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   }
 
   /** Sees to it that what has just been queued goes out. */
-  #queued(): void {
-    if (this.#corked) {
-      if (this.#output.length >= CORK_LIMIT) this.#flush();
-    } else {
-      scheduleFlush(this);
-    }
+  #queued(): number {
+    const { length } = this.#output;
+    if (!this.#corked) scheduleFlush(this);
+    else if (length >= CORK_LIMIT) this.#flush();
+    else return this.#writing ? length + this.#socket.unwritten : length;
+    return this.bufferedAmount;
   }
 
   /** Writes what waits; called by the flush at the end of a turn too. */

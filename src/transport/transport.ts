@@ -45,10 +45,11 @@ export interface Channel {
   compressionThreshold: number;
   /** The most bytes of a message that is taken. */
   maxRecvSize: number;
-  sendText(data: string): void;
-  sendBinary(data: Uint8Array): void;
+  /** Sends a text message; gives what {@linkcode Channel.bufferedAmount} then is, as all of these do. */
+  sendText(data: string): number;
+  sendBinary(data: Uint8Array): number;
   /** Sends a message that several channels send. */
-  sendShared(message: SharedMessage): void;
+  sendShared(message: SharedMessage): number;
   ping(payload: Uint8Array): void;
   pong(payload: Uint8Array): void;
   /** Starts the closing handshake; code and reason have been checked. */
