@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { ConfiguredServer, type ServerEvents } from "./configured_server.ts";
 export { type ConnectionInit, WebSocketConnection } from "./connection.ts";
 export { ConnectionEvents, type ConnectionHandlers } from "./connection_events.ts";
 export { ConnectionList } from "./connection_list.ts";
@@ -29,7 +30,8 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
-export { type ServerEvents, WebSocketServer } from "./server.ts";
+export { WebSocketServer } from "./server.ts";
 export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
 export { WebSocketVersion } from "./version.ts";
 export type { ReadableSource, WatchedWriter, WritableSink } from "./watch.ts";
+export { WatchingServer } from "./watching_server.ts";

@@ -1,10 +1,8 @@
-import { Buffer } from "node:buffer";
 import { ConnectionEvents, handlerTable } from "./connection_events.ts";
-import { Delivery, type DeliveryOwner } from "./delivery.ts";
+import { ConnectionCore, type PingAnswer } from "./connection_core.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
-import { closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
-import type { Channel, Peer, SharedMessage } from "./transport/transport.ts";
+import { checkNumber } from "./numbers.ts";
 
 /** What a connection is made of; what `onAccept` is given. */
 export interface ConnectionInit<Server = unknown> {
@@ -16,64 +14,17 @@ export interface ConnectionInit<Server = unknown> {
   readonly subprotocol: readonly string[];
 }
 
-/** What a connection needs of the server. */
-export interface ConnectionHost {
-  readonly maxRecvSize: number;
-  readonly maxSendSize: number;
-  readonly compressionThreshold: number;
-  readonly highWaterMark: number;
-  readonly maxBufferedAmount: number;
-  /** Whether pings are answered by the transport's engine. */
-  readonly enginePongs: boolean;
-  /** Whether pings can be sent. */
-  readonly canPing: boolean;
-  opened(connection: WebSocketConnection): void;
-  closed(connection: WebSocketConnection): void;
-  report(error: Error, connection: WebSocketConnection): void;
-}
-
-/** What the server does with a connection, beyond the public API. */
-export interface ConnectionControl {
-  readonly delivery: Delivery;
-  /** Whether it was told to end before it was open. */
-  readonly aborted: boolean;
-  handshake: Handshake | undefined;
-  subprotocol: string | undefined;
-  extensions: readonly string[];
-  /** The channel, from the opening to the end. */
-  readonly channel: Channel | null;
-  open(channel: Channel): void;
-  sendShared(message: SharedMessage): boolean;
-  /** Sends a ping to hear whether the peer is there, where that can be done. */
-  probe(): void;
-}
-
-let attach: (
-  connection: WebSocketConnection,
-  host: ConnectionHost,
-  peer: Peer,
-) => ConnectionControl;
+let coreOf: (connection: WebSocketConnection) => ConnectionCore;
 
 /**
- * Puts a connection object to work for a peer.
+ * Gives the library access to what is behind a connection's public API.
  *
- * @param connection The object.
- * @param host The server.
- * @param peer The peer.
- * @returns What the server steers it with.
+ * @param connection The connection.
+ * @returns Its core.
  */
-export function attachConnection(
-  connection: WebSocketConnection,
-  host: ConnectionHost,
-  peer: Peer,
-): ConnectionControl {
-  return attach(connection, host, peer);
+export function connectionCore(connection: WebSocketConnection): ConnectionCore {
+  return coreOf(connection);
 }
-
-type State = "connecting" | "ready" | "disconnecting" | "disconnected";
-
-const DEFAULT_PONG = (connection: WebSocketConnection, payload: Uint8Array): boolean =>
-  connection.pong(payload);
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -101,29 +52,11 @@ const DEFAULT_PONG = (connection: WebSocketConnection, payload: Uint8Array): boo
 export class WebSocketConnection extends ConnectionEvents {
   /** The user's own; the library leaves it alone. */
   data: unknown = undefined;
-  readonly #init: ConnectionInit;
-  readonly #delivery: Delivery;
-  #host!: ConnectionHost;
-  #peer!: Peer;
-  // Set while messages can be sent.
-  #channel: Channel | null = null;
-  // The same channel, for as long as it lives.
-  #live: Channel | null = null;
-  #state: State = "connecting";
-  #handshake: Handshake | undefined;
-  #subprotocol: string | undefined;
-  #extensions: readonly string[] = [];
-  #error: WebSocketError | undefined;
-  #doPong: ((connection: this, payload: Uint8Array) => unknown) | null = DEFAULT_PONG;
-  #maxRecvSize = 0;
-  #maxSendSize = 0;
-  #compressionThreshold = 0;
-  #nodelay = true;
-  #overflowed = false;
-  #drained: { promise: Promise<void>; resolve: () => void } | undefined;
+  readonly #server: unknown;
+  readonly #core: ConnectionCore;
 
   static {
-    attach = (connection, host, peer) => connection.#attach(host, peer);
+    coreOf = (connection) => connection.#core;
   }
 
   /**
@@ -133,133 +66,72 @@ export class WebSocketConnection extends ConnectionEvents {
    */
   constructor(init: ConnectionInit) {
     super();
-    this.#init = init;
-    this.#delivery = new Delivery(handlerTable(this), this.#owner());
-  }
-
-  #owner(): DeliveryOwner {
-    return {
-      connection: this,
-      answerPing: (payload) => this.#answerPing(payload),
-      drained: () => this.#isDrained(),
-      closing: () => this.#closing(),
-      closed: () => this.#closed(),
-      report: (error) => this.#report(error),
-    };
-  }
-
-  #attach(host: ConnectionHost, peer: Peer): ConnectionControl {
-    this.#host = host;
-    this.#peer = peer;
-    this.#maxRecvSize = host.maxRecvSize;
-    this.#maxSendSize = host.maxSendSize;
-    this.#compressionThreshold = host.compressionThreshold;
-    // deno-lint-ignore no-this-alias -- the accessors below have a `this` of their own
-    const connection = this;
-    return {
-      delivery: this.#delivery,
-      get aborted() {
-        return connection.#state !== "connecting";
-      },
-      get handshake() {
-        return connection.#handshake;
-      },
-      set handshake(handshake) {
-        connection.#handshake = handshake;
-      },
-      get subprotocol() {
-        return connection.#subprotocol;
-      },
-      set subprotocol(subprotocol) {
-        connection.#subprotocol = subprotocol;
-      },
-      get extensions() {
-        return connection.#extensions;
-      },
-      set extensions(extensions) {
-        connection.#extensions = extensions;
-      },
-      get channel() {
-        return connection.#live;
-      },
-      open: (channel) => this.#open(channel),
-      sendShared: (message) => this.#sendShared(message),
-      probe: () => this.#host.canPing && this.ping(),
-    };
-  }
-
-  #open(channel: Channel): void {
-    this.#state = "ready";
-    this.#channel = this.#live = channel;
-    channel.maxRecvSize = this.#maxRecvSize;
-    channel.compressionThreshold = this.#compressionThreshold;
-    if (!this.#nodelay) channel.setNoDelay(false);
-    this.#host.opened(this);
-    this.#delivery.open(channel);
+    this.#server = init.server;
+    this.#core = new ConnectionCore(this, handlerTable(this));
   }
 
   // Who it is.
 
   /** The client's IP address. */
   get ip(): string {
-    return this.#peer.remote.ip;
+    return this.#core.peer.remote.ip;
   }
 
   /** The client's port. */
   get port(): number {
-    return this.#peer.remote.port;
+    return this.#core.peer.remote.port;
   }
 
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   get socket(): unknown {
-    return this.#init.socket;
+    return this.#core.live?.native ?? this.#core.peer.native;
   }
 
   /** The server. */
   get server(): unknown {
-    return this.#init.server;
+    return this.#server;
   }
 
   /** The opening handshake, from the `handshake` event on. */
   get handshake(): Handshake | undefined {
-    return this.#handshake;
+    return this.#core.handshake;
   }
 
   /** The subprotocol agreed on, if there is one. */
   get subprotocol(): string | undefined {
-    return this.#subprotocol;
+    return this.#core.subprotocol;
   }
 
   /** The names of the extensions agreed on. */
   get extensions(): readonly string[] {
-    return this.#extensions;
+    return this.#core.extensions;
   }
 
   /** The protocol version, once the handshake has been read. */
   get version(): number | undefined {
-    return this.#handshake?.request.version.number;
+    return this.#core.handshake?.request.version.number;
   }
 
   /** The last error of this connection, else undefined. */
   get error(): WebSocketError | undefined {
-    return this.#error;
+    return this.#core.error;
   }
 
   // How far it has come.
 
   /** Whether messages can be sent. */
   get isReady(): boolean {
-    return this.#state === "ready";
+    return this.#core.state === "ready";
   }
 
   /** Whether the closing handshake is under way. */
   get disconnecting(): boolean {
-    return this.#state === "disconnecting";
+    return this.#core.state === "disconnecting";
   }
 
   /** Whether it has ended. */
   get disconnected(): boolean {
-    return this.#state === "disconnected";
+    return this.#core.state === "disconnected";
   }
 
   // Sending.
@@ -274,11 +146,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
    */
   sendUtf8(data: string): boolean {
-    const channel = this.#channel;
-    if (channel === null) return false;
-    if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
-    if (data.length * 3 > this.#maxSendSize) this.#checkSize(Buffer.byteLength(data));
-    return channel.sendText(data) <= this.#host.highWaterMark || this.#overflow();
+    return this.#core.sendText(data);
   }
 
   /**
@@ -290,11 +158,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
    */
   sendBinary(data: Uint8Array): boolean {
-    const channel = this.#channel;
-    if (channel === null) return false;
-    if (!(data instanceof Uint8Array)) throw wrongData("sendBinary", "a Uint8Array");
-    if (data.length > this.#maxSendSize) this.#checkSize(data.length);
-    return channel.sendBinary(data) <= this.#host.highWaterMark || this.#overflow();
+    return this.#core.sendBinary(data);
   }
 
   /**
@@ -349,10 +213,8 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  ping(payload: string | Uint8Array = NO_BYTES): boolean {
-    const bytes = controlPayload(payload);
-    this.#channel?.ping(bytes);
-    return this.#sent();
+  ping(payload: string | Uint8Array = ""): boolean {
+    return this.#core.sendControl("ping", payload);
   }
 
   /**
@@ -363,54 +225,13 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  pong(payload: string | Uint8Array = NO_BYTES): boolean {
-    const bytes = controlPayload(payload);
-    this.#channel?.pong(bytes);
-    return this.#sent();
-  }
-
-  #sendShared(message: SharedMessage): boolean {
-    const channel = this.#channel;
-    if (channel === null) return false;
-    if (channel.sendShared(message) > this.#host.highWaterMark) this.#overflow();
-    return true;
-  }
-
-  #sent(): boolean {
-    const channel = this.#channel;
-    return channel !== null &&
-      (channel.bufferedAmount <= this.#host.highWaterMark || this.#overflow());
-  }
-
-  #checkSize(size: number): void {
-    if (size <= this.#maxSendSize) return;
-    throw new RangeError(
-      `Cannot send a message of ${size} bytes: maxSendSize is ${this.#maxSendSize}`,
-    );
-  }
-
-  /** More waits than should: asks for `drain`, or gives the peer up. Returns what `send…` does. */
-  #overflow(): false {
-    const channel = this.#channel!;
-    if (!this.#overflowed) {
-      this.#overflowed = true;
-      channel.notifyDrained();
-    }
-    if (channel.bufferedAmount > this.#host.maxBufferedAmount) {
-      this.#report(
-        new WebSocketError(
-          "ERR_TOO_SLOW",
-          `Cannot hold more than ${this.#host.maxBufferedAmount} bytes for a peer that does not read them: dropped (1013)`,
-        ),
-      );
-      this.terminate();
-    }
-    return false;
+  pong(payload: string | Uint8Array = ""): boolean {
+    return this.#core.sendControl("pong", payload);
   }
 
   /** How many bytes wait to be taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#channel?.bufferedAmount ?? 0;
+    return this.#core.channel?.bufferedAmount ?? 0;
   }
 
   /**
@@ -419,22 +240,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @returns Settled at once when nothing waits, and when the connection ends.
    */
   drained(): Promise<void> {
-    const channel = this.#channel;
-    if (channel === null || channel.bufferedAmount === 0) return Promise.resolve();
-    if (this.#drained === undefined) {
-      this.#drained = Promise.withResolvers<void>();
-      channel.notifyDrained();
-    }
-    return this.#drained.promise;
-  }
-
-  #isDrained(): boolean {
-    this.#drained?.resolve();
-    this.#drained = undefined;
-    const { handlers } = handlerTable(this);
-    const wanted = this.#overflowed && handlers.drain !== undefined;
-    this.#overflowed = false;
-    return wanted;
+    return this.#core.whenDrained();
   }
 
   // Receiving.
@@ -447,7 +253,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_STATE on a connection that has handlers for messages.
    */
   recv(): Promise<string | Uint8Array | null> {
-    return this.#delivery.pull();
+    return this.#core.delivery.pull();
   }
 
   /**
@@ -461,12 +267,12 @@ export class WebSocketConnection extends ConnectionEvents {
 
   /** Stops to read: no message is told until {@linkcode WebSocketConnection.resume}. */
   pause(): void {
-    this.#delivery.pause();
+    this.#core.delivery.pause();
   }
 
   /** Reads on after {@linkcode WebSocketConnection.pause}. */
   resume(): void {
-    this.#delivery.resume();
+    this.#core.delivery.resume();
   }
 
   /**
@@ -475,21 +281,11 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_UNSUPPORTED when set where the runtime's engine answers by itself.
    */
   get doPong(): ((connection: this, payload: Uint8Array) => unknown) | null {
-    return this.#doPong;
+    return this.#core.doPong;
   }
 
   set doPong(answer: ((connection: this, payload: Uint8Array) => unknown) | null) {
-    if (this.#host.enginePongs && answer !== DEFAULT_PONG) {
-      throw new WebSocketError(
-        "ERR_UNSUPPORTED",
-        'Cannot set doPong: the runtime\'s own engine answers pings. Use transport: "tcp".',
-      );
-    }
-    this.#doPong = answer;
-  }
-
-  #answerPing(payload: Uint8Array): unknown {
-    return this.#host.enginePongs ? undefined : this.#doPong?.(this, payload);
+    this.#core.doPong = answer as PingAnswer | null;
   }
 
   // Ending.
@@ -502,19 +298,12 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When one of them may not be sent; nothing is sent then.
    */
   disconnect(code?: number, reason = ""): void {
-    closePayload(code, reason);
-    if (this.#state === "connecting") {
-      this.#state = "disconnecting";
-      this.#peer.drop();
-    } else {
-      this.#channel?.close(code, reason);
-    }
+    this.#core.disconnect(code, reason);
   }
 
   /** Drops the connection at once, without a closing handshake. */
   terminate(): void {
-    if (this.#state === "connecting") this.disconnect();
-    else this.#live?.terminate();
+    this.#core.terminate();
   }
 
   /**
@@ -525,87 +314,44 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_STATE without a handshake that could be refused.
    */
   httpError(status: number, rejection: Rejection = {}): void {
-    if (this.#handshake === undefined || this.#state !== "connecting") {
-      throw new WebSocketError(
-        "ERR_STATE",
-        "Cannot answer with an HTTP error now: do so in the handshake event",
-      );
-    }
-    this.#handshake.reject(status, rejection);
-  }
-
-  #closing(): void {
-    if (this.#state === "ready") this.#state = "disconnecting";
-    this.#channel = null;
-  }
-
-  #closed(): void {
-    this.#state = "disconnected";
-    this.#channel = null;
-    this.#live = null;
-    this.#drained?.resolve();
-    this.#host.closed(this);
-  }
-
-  #report(error: WebSocketError): void {
-    this.#error = error;
-    this.#host.report(error, this);
+    this.#core.httpError(status, rejection);
   }
 
   // Limits.
 
   /** The most bytes of a message that is taken, after decompression; over it: close code 1009. */
   get maxRecvSize(): number {
-    return this.#maxRecvSize;
+    return this.#core.maxRecvSize;
   }
 
   set maxRecvSize(bytes: number) {
-    this.#maxRecvSize = bytes;
-    if (this.#channel !== null) this.#channel.maxRecvSize = bytes;
+    this.#core.maxRecvSize = checkNumber("maxRecvSize", bytes);
   }
 
   /** The most bytes of a message that is sent. */
   get maxSendSize(): number {
-    return this.#maxSendSize;
+    return this.#core.maxSendSize;
   }
 
   set maxSendSize(bytes: number) {
-    this.#maxSendSize = bytes;
+    this.#core.maxSendSize = checkNumber("maxSendSize", bytes);
   }
 
   /** Messages of fewer bytes are not compressed. */
   get compressionThreshold(): number {
-    return this.#compressionThreshold;
+    return this.#core.compressionThreshold;
   }
 
   set compressionThreshold(bytes: number) {
-    this.#compressionThreshold = bytes;
-    if (this.#channel !== null) this.#channel.compressionThreshold = bytes;
+    this.#core.compressionThreshold = checkNumber("compressionThreshold", bytes);
   }
 
   /** Whether small packets are sent at once (TCP_NODELAY); default true. */
   get nodelay(): boolean {
-    return this.#nodelay;
+    return this.#core.nodelay;
   }
 
   set nodelay(on: boolean) {
-    this.#channel?.setNoDelay(on);
-    this.#nodelay = on;
+    this.#core.nodelay = on;
   }
-}
-
-const NO_BYTES = new Uint8Array(0);
-
-function controlPayload(payload: string | Uint8Array): Uint8Array {
-  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-  if (bytes.length > MAX_CONTROL_PAYLOAD) {
-    throw new RangeError(
-      `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,
-    );
-  }
-  return bytes;
-}
-
-function wrongData(method: string, wanted: string): WebSocketError {
-  return new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${method}() this: it takes ${wanted}`);
 }

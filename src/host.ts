@@ -1,9 +1,5 @@
-import {
-  attachConnection,
-  type ConnectionControl,
-  type ConnectionHost,
-  WebSocketConnection,
-} from "./connection.ts";
+import { connectionCore, WebSocketConnection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_core.ts";
 import { isThenable } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake } from "./handshake.ts";
@@ -14,6 +10,7 @@ import type { ServerHandlers, WebSocketServerOptions } from "./options.ts";
 import { Opcode } from "./protocol/mod.ts";
 import type { WebSocketServer } from "./server.ts";
 import type { Settings } from "./settings.ts";
+import { Ticker } from "./ticker.ts";
 import type {
   FrameTrace,
   Opening,
@@ -36,11 +33,12 @@ export class ServerHost<C extends WebSocketConnection>
   readonly settings: Settings<C>;
   readonly handlers: ServerHandlers<C>;
   readonly log: LeveledLogger;
-  readonly liveness = new Liveness();
   /** The connections that are open. */
   readonly ready = new Set<C>();
+  readonly liveness = new Liveness(this.ready);
   /** All connections from their accept to their end. */
-  readonly all = new Map<WebSocketConnection, ConnectionControl>();
+  readonly all = new Set<C>();
+  readonly #ticker = new Ticker(() => this.call("onTick"));
   readonly #server: WebSocketServer<C>;
   readonly #onRequest: WebSocketServerOptions<C>["onRequest"];
   readonly selectSubprotocol:
@@ -48,7 +46,7 @@ export class ServerHost<C extends WebSocketConnection>
     | undefined;
   transport!: Transport;
   lastError: WebSocketError | undefined;
-  stopping = false;
+  #state: "new" | "running" | "stopping" = "new";
   #empty: (() => void) | null = null;
 
   constructor(
@@ -92,7 +90,7 @@ export class ServerHost<C extends WebSocketConnection>
   }
 
   get full(): boolean {
-    return this.stopping || this.all.size > this.settings.maxConnections;
+    return this.#state === "stopping" || this.all.size > this.settings.maxConnections;
   }
 
   get maxRecvSize(): number {
@@ -134,7 +132,7 @@ export class ServerHost<C extends WebSocketConnection>
     if (this.all.size >= this.settings.maxConnections * 2) return null;
     const init = {
       server: this.#server,
-      socket: peer.socket,
+      socket: peer.native,
       subprotocol: this.settings.subprotocol,
     };
     try {
@@ -158,9 +156,10 @@ export class ServerHost<C extends WebSocketConnection>
 
   #connect(peer: Peer, made: unknown): Opening | null | Promise<Opening | null> {
     const connection = checkConnection(made) as C;
-    const control = attachConnection(connection, this, peer);
-    this.all.set(connection, control);
-    const opening = new ServerOpening(this as OpeningHost, connection, control);
+    const core = connectionCore(connection);
+    core.attach(this, peer);
+    this.all.add(connection);
+    const opening = new ServerOpening(this as OpeningHost, core);
     const refuse = (error: unknown): null => {
       this.report(handlerError("onConnect", error), connection);
       opening.failed();
@@ -168,7 +167,7 @@ export class ServerHost<C extends WebSocketConnection>
     };
     const welcome = (result: unknown): Opening | null => {
       const refused = result === false || result === 0 || result === "" || result === null ||
-        control.aborted;
+        core.aborted;
       if (!refused) return opening;
       opening.failed();
       return null;
@@ -195,16 +194,37 @@ export class ServerHost<C extends WebSocketConnection>
 
   opened(connection: WebSocketConnection): void {
     this.ready.add(connection as C);
-    this.liveness.add(connection, this.all.get(connection)!);
     if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} is connected`);
   }
 
   closed(connection: WebSocketConnection): void {
     this.ready.delete(connection as C);
-    this.liveness.delete(connection);
-    this.all.delete(connection);
+    this.all.delete(connection as C);
     if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} has left`);
     if (this.all.size === 0) this.#empty?.();
+  }
+
+  // Running.
+
+  /** Begins to look for silence and to tick. */
+  run(): void {
+    this.#state = "running";
+    this.reschedule();
+  }
+
+  /** Takes up times that were changed. */
+  reschedule(): void {
+    if (this.#state !== "running") return;
+    const { silenceMax, silenceCheckInterval, tickPeriod } = this.settings;
+    this.liveness.schedule(silenceMax, silenceCheckInterval);
+    this.#ticker.schedule(tickPeriod);
+  }
+
+  /** Takes nobody in any more, and stops the timers. */
+  stop(): void {
+    this.#state = "stopping";
+    this.liveness.stop();
+    this.#ticker.stop();
   }
 
   /** Settles when no connection is left. */

@@ -1,11 +1,4 @@
-import type { ConnectionControl } from "./connection.ts";
-
-/** What is known of a connection's silence. */
-interface Watched {
-  readonly control: ConnectionControl;
-  /** How many checks in a row found that nothing had come. */
-  silentChecks: number;
-}
+import { connectionCore, type WebSocketConnection } from "./connection.ts";
 
 /**
  * Finds peers that have gone without a word: at each check a connection from which nothing came since
@@ -13,10 +6,14 @@ interface Watched {
  * One timer serves all connections.
  */
 export class Liveness {
-  readonly #watched = new Map<unknown, Watched>();
+  readonly #connections: ReadonlySet<WebSocketConnection>;
   #timer: ReturnType<typeof setInterval> | undefined;
   #silenceMax = 0;
   #interval = 0;
+
+  constructor(connections: ReadonlySet<WebSocketConnection>) {
+    this.#connections = connections;
+  }
 
   /**
    * Sets the times and starts over; 0 for either turns checks off.
@@ -38,27 +35,19 @@ export class Liveness {
     this.#timer = undefined;
   }
 
-  add(connection: unknown, control: ConnectionControl): void {
-    this.#watched.set(connection, { control, silentChecks: 0 });
-  }
-
-  delete(connection: unknown): void {
-    this.#watched.delete(connection);
-  }
-
   #check(): void {
-    for (const watched of this.#watched.values()) {
-      const { control } = watched;
-      const { channel } = control;
+    for (const connection of this.#connections) {
+      const core = connectionCore(connection);
+      const channel = core.live;
       if (channel === null) continue;
       // While nothing is read from it, nobody can tell whether a peer is silent.
-      if (channel.heard || control.delivery.holding) {
+      if (channel.heard || core.delivery.holding) {
         channel.heard = false;
-        watched.silentChecks = 0;
-      } else if (++watched.silentChecks * this.#interval > this.#silenceMax + this.#interval) {
+        core.silentChecks = 0;
+      } else if (++core.silentChecks * this.#interval > this.#silenceMax + this.#interval) {
         channel.terminate();
       } else {
-        control.probe();
+        core.probe();
       }
     }
   }

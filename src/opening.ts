@@ -1,4 +1,5 @@
-import type { ConnectionControl, WebSocketConnection } from "./connection.ts";
+import type { WebSocketConnection } from "./connection.ts";
+import type { ConnectionCore } from "./connection_core.ts";
 import { isThenable } from "./delivery.ts";
 import { Handshake, HandshakeRequest } from "./handshake.ts";
 import {
@@ -40,18 +41,16 @@ export interface OpeningHost {
 export class ServerOpening implements Opening {
   readonly events: ChannelEvents;
   readonly #host: OpeningHost;
-  readonly #connection: WebSocketConnection;
-  readonly #control: ConnectionControl;
+  readonly #core: ConnectionCore;
 
-  constructor(host: OpeningHost, connection: WebSocketConnection, control: ConnectionControl) {
-    this.events = control.delivery;
+  constructor(host: OpeningHost, core: ConnectionCore) {
+    this.events = core.delivery;
     this.#host = host;
-    this.#connection = connection;
-    this.#control = control;
+    this.#core = core;
   }
 
   opened(channel: Channel): void {
-    this.#control.open(channel);
+    this.#core.open(channel);
   }
 
   failed(): void {
@@ -60,42 +59,38 @@ export class ServerOpening implements Opening {
 
   answer(request: UpgradeRequest): Answer | Promise<Answer> {
     try {
-      if (this.#control.aborted) return DROP;
+      if (this.#core.aborted) return DROP;
       if (this.#host.full) {
         throw new HttpError(503, "Cannot take another connection: try again later", {
           "Retry-After": "10",
         });
       }
       const opening = readOpeningHandshake(request);
-      const allowed = this.#control.delivery.handlers.origin?.(
-        this.#connection,
+      this.#core.handshake = new Handshake(new HandshakeRequest(request, opening));
+      const allowed = this.#core.delivery.handlers.origin?.(
+        this.#core.connection,
         readOrigin(opening.origin),
       );
       if (isThenable(allowed)) {
         return withinOriginTimeout(allowed)
-          .then((it) => this.#negotiate(request, opening, it))
+          .then((it) => this.#negotiate(opening, it))
           .catch((error) => this.#refuse(error));
       }
-      const answer = this.#negotiate(request, opening, allowed);
+      const answer = this.#negotiate(opening, allowed);
       return answer instanceof Promise ? answer.catch((error) => this.#refuse(error)) : answer;
     } catch (error) {
       return this.#refuse(error);
     }
   }
 
-  #negotiate(
-    request: UpgradeRequest,
-    opening: OpeningHandshake,
-    allowed: unknown,
-  ): Answer | Promise<Answer> {
+  #negotiate(opening: OpeningHandshake, allowed: unknown): Answer | Promise<Answer> {
     const { settings } = this.#host;
     if (allowed === false) throw new HttpError(403, "Cannot open a WebSocket from this origin");
     const versions = settings.versions.map(Number);
     if (!versions.includes(opening.version)) throw versionNotServed(versions);
-    const handshake = new Handshake(new HandshakeRequest(request, opening));
-    this.#control.handshake = handshake;
-    this.#control.subprotocol = this.#selectSubprotocol(opening.subprotocols, handshake);
-    const result = this.#control.delivery.handlers.handshake?.(this.#connection, handshake);
+    const handshake = this.#core.handshake!;
+    this.#core.subprotocol = this.#selectSubprotocol(opening.subprotocols, handshake);
+    const result = this.#core.delivery.handlers.handshake?.(this.#core.connection, handshake);
     if (isThenable(result)) {
       return Promise.resolve(result).then(() => this.#finish(opening, handshake));
     }
@@ -121,9 +116,9 @@ export class ServerOpening implements Opening {
     if (rejection !== undefined) {
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#control.aborted) return DROP;
+    if (this.#core.aborted) return DROP;
     const headers: [string, string][] = [];
-    const { subprotocol } = this.#control;
+    const { subprotocol } = this.#core;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
     for (const [name, value] of handshake.added ?? []) {
@@ -139,7 +134,7 @@ export class ServerOpening implements Opening {
     const { settings, engineExtends } = this.#host;
     if (engineExtends) {
       const offered = new Set(opening.extensions.map((it) => it.name));
-      this.#control.extensions = settings.extensions.map((it) => it.name).filter((it) =>
+      this.#core.extensions = settings.extensions.map((it) => it.name).filter((it) =>
         offered.has(it)
       );
       return [];
@@ -150,7 +145,7 @@ export class ServerOpening implements Opening {
         formatExtension({ name, parameters: [...session.parameters] })
       );
       headers.push(["Sec-WebSocket-Extensions", elements.join(", ")]);
-      this.#control.extensions = agreed.map((it) => it.name);
+      this.#core.extensions = agreed.map((it) => it.name);
     }
     return agreed;
   }
@@ -166,7 +161,7 @@ export class ServerOpening implements Opening {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#connection,
+      this.#core.connection,
     );
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }

@@ -106,7 +106,7 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   maxRecvSize?: number;
   /** The most bytes of a message that is sent; by default none. */
   maxSendSize?: number;
-  /** The most frames that one message may come in, "tcp" only; default 16,384. */
+  /** The most frames that one message may come in, "tcp" only; default 131,072. */
   maxFragments?: number;
   /** The most bytes set aside for a message before its bytes have come, "tcp" only; default 64 KiB. */
   maxReserve?: number;

@@ -1,30 +1,11 @@
-import type { WebSocketConnection } from "./connection.ts";
-import { setHandlers } from "./connection_events.ts";
-import { ConnectionList } from "./connection_list.ts";
 import { Broadcast } from "./broadcast.ts";
+import { serverHost } from "./configured_server.ts";
+import { connectionCore, type WebSocketConnection } from "./connection.ts";
+import { ConnectionList } from "./connection_list.ts";
 import { WebSocketError } from "./errors.ts";
-import { handlerError, ServerHost } from "./host.ts";
-import type { DebugLevel } from "./logger.ts";
-import type {
-  ConnectionClass,
-  ExtensionLike,
-  ReadableCallback,
-  ServerHandlers,
-  VersionLike,
-  WebSocketServerOptions,
-  WritableCallback,
-} from "./options.ts";
-import type { Extension } from "./protocol/mod.ts";
-import {
-  checkExtensions,
-  checkNumber,
-  readConnectionClass,
-  readExtensions,
-  readSettings,
-  readSubprotocols,
-  readVersions,
-} from "./settings.ts";
-import { Ticker } from "./ticker.ts";
+import type { ServerHost } from "./host.ts";
+import type { WebSocketServerOptions } from "./options.ts";
+import { checkExtensions } from "./settings.ts";
 import { selectTransport } from "./transport/select.ts";
 import type {
   Capabilities,
@@ -32,25 +13,7 @@ import type {
   Transport,
   TransportName,
 } from "./transport/transport.ts";
-import type { WebSocketVersion } from "./version.ts";
-import { type ReadableSource, watchReadable, watchWritable, type WritableSink } from "./watch.ts";
-import { WatchList } from "./watch_list.ts";
-
-const EVENTS = ["accept", "connect", "shutdown", "tick", "error"] as const;
-
-/** The handlers of a server by event, as {@linkcode WebSocketServer.on} takes them. */
-export interface ServerEvents<C extends WebSocketConnection> {
-  /** See `onAccept`. */
-  accept?: ServerHandlers<C>["onAccept"];
-  /** See `onConnect`. */
-  connect?: ServerHandlers<C>["onConnect"];
-  /** See `onShutdown`. */
-  shutdown?: ServerHandlers<C>["onShutdown"];
-  /** See `onTick`. */
-  tick?: ServerHandlers<C>["onTick"];
-  /** See `onError`. */
-  error?: ServerHandlers<C>["onError"];
-}
+import { startWatching, stopWatching, WatchingServer } from "./watching_server.ts";
 
 /**
  * A WebSocket server (RFC 6455) for Deno and Bun.
@@ -73,14 +36,12 @@ export interface ServerEvents<C extends WebSocketConnection> {
  * console.assert(answer === "Hello");
  * ```
  */
-export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection> {
+export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
+  extends WatchingServer<C> {
   readonly #options: WebSocketServerOptions<C>;
   readonly #host: ServerHost<C>;
   readonly #transport: Transport;
   readonly #list: ConnectionList<C>;
-  readonly #ticker: Ticker;
-  readonly #readables: WatchList<ReadableSource>;
-  readonly #writables: WatchList<WritableSink>;
   readonly #finished = Promise.withResolvers<void>();
   #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
   #address: ListeningAddress | undefined;
@@ -94,8 +55,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * what the transport or the runtime cannot do.
    */
   constructor(options: WebSocketServerOptions<C> = {}) {
+    super(options);
     this.#options = options;
-    this.#host = new ServerHost(this, readSettings(options), options);
+    this.#host = serverHost(this);
     this.#transport = selectTransport(options.transport ?? "http")(this.#host);
     this.#host.transport = this.#transport;
     checkExtensions(this.#host.settings.extensions, this.#transport);
@@ -106,16 +68,6 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
       );
     }
     this.#list = new ConnectionList(this.#host.ready);
-    this.#ticker = new Ticker(() => this.#host.call("onTick"));
-    const watchHost = {
-      server: this,
-      warn: (message: string) => this.#host.log.warn(message),
-      report: (error: unknown) => this.#host.report(handlerError("of a watched stream", error)),
-    };
-    this.#readables = new WatchList(watchReadable, watchHost);
-    this.#writables = new WatchList(watchWritable, watchHost);
-    this.#readables.add(options.watchReadable ?? []);
-    this.#writables.add(options.watchWritable ?? []);
   }
 
   // Running.
@@ -156,11 +108,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   #run(): void {
     if (this.#state === "running") return;
     this.#state = "running";
-    const { silenceMax, silenceCheckInterval, tickPeriod } = this.#host.settings;
-    this.#host.liveness.schedule(silenceMax, silenceCheckInterval);
-    this.#ticker.schedule(tickPeriod);
-    this.#readables.run();
-    this.#writables.run();
+    this.#host.run();
+    startWatching(this);
   }
 
   /**
@@ -185,21 +134,18 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   async #shutdown(): Promise<void> {
     this.#state = "stopping";
-    this.#host.stopping = true;
-    this.#ticker.stop();
-    this.#host.liveness.stop();
-    this.#readables.stop();
-    this.#writables.stop();
+    this.#host.stop();
+    stopWatching(this);
     await this.#transport.stop();
     await this.#host.call("onShutdown");
-    for (const connection of this.#host.all.keys()) connection.disconnect(1001);
+    for (const connection of this.#host.all) connection.disconnect(1001);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
     });
     await Promise.race([this.#host.emptied(), patience]);
     clearTimeout(timer);
-    for (const connection of this.#host.all.keys()) connection.terminate();
+    for (const connection of this.#host.all) connection.terminate();
     this.#state = "stopped";
     this.#host.log.info("Shut down");
     this.#finished.resolve();
@@ -312,7 +258,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @returns Whether there was such a client.
    */
   disconnect(client: unknown): boolean {
-    for (const connection of this.#host.all.keys()) {
+    for (const connection of this.#host.all) {
       if (connection !== client && connection.socket !== client) continue;
       connection.disconnect();
       return true;
@@ -336,295 +282,11 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
       throw new TypeError("Cannot send a text with a lone surrogate: it has no UTF-8 form");
     }
     const message = new Broadcast(data);
-    const { all } = this.#host;
     let count = 0;
     for (const connection of to) {
-      if (all.get(connection)?.sendShared(message)) count++;
+      if (connectionCore(connection).sendShared(message)) count++;
     }
     return count;
-  }
-
-  // Watching.
-
-  /**
-   * Watches sources while the server runs.
-   *
-   * @param pairs Sources, each followed by its callback. One that is watched already stays as it is,
-   * and a warning is logged.
-   * @returns The server.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
-   *
-   * @example Every line of a child process to every client
-   * ```ts ignore
-   * server.watchReadable(child.stdout, (server, stdout) => {
-   *   for (let data = stdout.read(); data !== null; data = stdout.read()) server.broadcast(data);
-   * });
-   * ```
-   */
-  watchReadable<Source extends ReadableSource>(
-    source: Source,
-    callback: ReadableCallback<C, Source>,
-    ...pairs: (ReadableSource | ReadableCallback<C>)[]
-  ): this {
-    this.#readables.add([source, callback, ...pairs]);
-    return this;
-  }
-
-  /**
-   * Watches sinks while the server runs.
-   *
-   * @param pairs Sinks, each followed by its callback. One that is watched already stays as it is, and
-   * a warning is logged.
-   * @returns The server.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
-   */
-  watchWritable<Sink extends WritableSink>(
-    sink: Sink,
-    callback: WritableCallback<C, Sink>,
-    ...pairs: (WritableSink | WritableCallback<C>)[]
-  ): this {
-    this.#writables.add([sink, callback, ...pairs]);
-    return this;
-  }
-
-  /**
-   * Gives the callback of a watched source.
-   *
-   * @param source The source.
-   * @returns Its callback, if it is watched; without a source, all sources with their callbacks.
-   */
-  watchedReadable(source: ReadableSource): ReadableCallback<C> | undefined;
-  /**
-   * Gives all watched sources.
-   *
-   * @returns The sources with their callbacks.
-   */
-  watchedReadable(): [ReadableSource, ReadableCallback<C>][];
-  watchedReadable(
-    source?: ReadableSource,
-  ): ReadableCallback<C> | undefined | [ReadableSource, ReadableCallback<C>][] {
-    return source === undefined ? this.#readables.pairs() : this.#readables.callback(source);
-  }
-
-  /**
-   * Gives the callback of a watched sink.
-   *
-   * @param sink The sink.
-   * @returns Its callback, if it is watched; without a sink, all sinks with their callbacks.
-   */
-  watchedWritable(sink: WritableSink): WritableCallback<C> | undefined;
-  /**
-   * Gives all watched sinks.
-   *
-   * @returns The sinks with their callbacks.
-   */
-  watchedWritable(): [WritableSink, WritableCallback<C>][];
-  watchedWritable(
-    sink?: WritableSink,
-  ): WritableCallback<C> | undefined | [WritableSink, WritableCallback<C>][] {
-    return sink === undefined ? this.#writables.pairs() : this.#writables.callback(sink);
-  }
-
-  /**
-   * Lets sources go; they can be read by others afterwards.
-   *
-   * @param sources The sources; those that are not watched are passed over.
-   * @returns The server.
-   */
-  unwatchReadable(...sources: ReadableSource[]): this {
-    this.#readables.remove(sources);
-    return this;
-  }
-
-  /**
-   * Lets sinks go; they can be written by others afterwards.
-   *
-   * @param sinks The sinks; those that are not watched are passed over.
-   * @returns The server.
-   */
-  unwatchWritable(...sinks: WritableSink[]): this {
-    this.#writables.remove(sinks);
-    return this;
-  }
-
-  // Handlers.
-
-  /**
-   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`.
-   *
-   * @param handlers The handlers; undefined takes one away.
-   * @returns The server.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
-   */
-  on(handlers: ServerEvents<C>): this {
-    const checked: Record<string, unknown> = {};
-    setHandlers(checked, handlers, EVENTS, "server");
-    for (const [event, handler] of Object.entries(checked)) {
-      const name = `on${event[0].toUpperCase()}${event.slice(1)}` as keyof ServerHandlers<C>;
-      (this.#host.handlers as Record<string, unknown>)[name] = handler;
-    }
-    return this;
-  }
-
-  /** Makes the connection object for a peer that has come. */
-  get onAccept(): ServerHandlers<C>["onAccept"] {
-    return this.#host.handlers.onAccept;
-  }
-
-  set onAccept(accept: ServerHandlers<C>["onAccept"]) {
-    this.on({ accept });
-  }
-
-  /** Sets up a connection before anything has been read from it. */
-  get onConnect(): ServerHandlers<C>["onConnect"] {
-    return this.#host.handlers.onConnect;
-  }
-
-  set onConnect(connect: ServerHandlers<C>["onConnect"]) {
-    this.on({ connect });
-  }
-
-  /** Called before the connections are disconnected. */
-  get onShutdown(): ServerHandlers<C>["onShutdown"] {
-    return this.#host.handlers.onShutdown;
-  }
-
-  set onShutdown(shutdown: ServerHandlers<C>["onShutdown"]) {
-    this.on({ shutdown });
-  }
-
-  /** Called every `tickPeriod` seconds. */
-  get onTick(): ServerHandlers<C>["onTick"] {
-    return this.#host.handlers.onTick;
-  }
-
-  set onTick(tick: ServerHandlers<C>["onTick"]) {
-    this.on({ tick });
-  }
-
-  /** Told of everything that fails. */
-  get onError(): ServerHandlers<C>["onError"] {
-    return this.#host.handlers.onError;
-  }
-
-  set onError(error: ServerHandlers<C>["onError"]) {
-    this.on({ error });
-  }
-
-  /** The last error, else undefined. */
-  get error(): WebSocketError | undefined {
-    return this.#host.lastError;
-  }
-
-  // Settings; they hold for connections made after they were set.
-
-  /** The class of connections. */
-  get connectionClass(): ConnectionClass<C> {
-    return this.#host.settings.connectionClass;
-  }
-
-  set connectionClass(connectionClass: ConnectionClass<C>) {
-    this.#host.settings.connectionClass = readConnectionClass(connectionClass);
-  }
-
-  /** The extensions that clients may have. */
-  get extensions(): readonly Extension[] {
-    return this.#host.settings.extensions;
-  }
-
-  set extensions(extensions: ExtensionLike | readonly ExtensionLike[]) {
-    const read = readExtensions(extensions);
-    checkExtensions(read, this.#transport);
-    this.#host.settings.extensions = read;
-  }
-
-  /** The subprotocols that this server speaks. */
-  get subprotocol(): readonly string[] {
-    return this.#host.settings.subprotocol;
-  }
-
-  set subprotocol(subprotocol: readonly string[]) {
-    this.#host.settings.subprotocol = readSubprotocols(subprotocol);
-  }
-
-  /** The protocol version, or the most wanted one of several. */
-  get version(): WebSocketVersion {
-    return this.#host.settings.versions[0];
-  }
-
-  set version(version: VersionLike) {
-    this.#host.settings.versions = readVersions(version);
-  }
-
-  /** The protocol versions, most wanted first. */
-  get versions(): readonly WebSocketVersion[] {
-    return this.#host.settings.versions;
-  }
-
-  set versions(versions: readonly VersionLike[]) {
-    this.#host.settings.versions = readVersions(versions);
-  }
-
-  /** Messages of fewer bytes go uncompressed. */
-  get compressionThreshold(): number {
-    return this.#host.settings.compressionThreshold;
-  }
-
-  set compressionThreshold(bytes: number) {
-    this.#host.settings.compressionThreshold = checkNumber("compressionThreshold", bytes);
-  }
-
-  /** How many seconds a peer may be silent; 0 turns the checks off. */
-  get silenceMax(): number {
-    return this.#host.settings.silenceMax;
-  }
-
-  set silenceMax(seconds: number) {
-    this.#host.settings.silenceMax = checkNumber("silenceMax", seconds);
-    this.#reschedule();
-  }
-
-  /** How many seconds lie between two checks for silence. */
-  get silenceCheckInterval(): number {
-    return this.#host.settings.silenceCheckInterval;
-  }
-
-  set silenceCheckInterval(seconds: number) {
-    this.#host.settings.silenceCheckInterval = checkNumber("silenceCheckInterval", seconds);
-    this.#reschedule();
-  }
-
-  #reschedule(): void {
-    const { silenceMax, silenceCheckInterval } = this.#host.settings;
-    if (this.#state === "running") this.#host.liveness.schedule(silenceMax, silenceCheckInterval);
-  }
-
-  /** How many seconds lie between two calls of `onTick`; 0 for none. */
-  get tickPeriod(): number {
-    return this.#host.settings.tickPeriod;
-  }
-
-  set tickPeriod(seconds: number) {
-    this.#host.settings.tickPeriod = checkNumber("tickPeriod", seconds);
-    if (this.#state === "running") this.#ticker.schedule(seconds);
-  }
-
-  /** How much is logged: 0 nothing to 4 every frame. */
-  get debug(): DebugLevel {
-    return this.#host.log.level;
-  }
-
-  set debug(level: DebugLevel) {
-    this.#host.log.level = checkNumber("debug", level) as DebugLevel;
-  }
-
-  /** Whether `connections` gives a plain array. */
-  get legacy(): boolean {
-    return this.#host.settings.legacy;
-  }
-
-  set legacy(legacy: boolean) {
-    this.#host.settings.legacy = legacy;
   }
 }
 

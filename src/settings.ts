@@ -1,5 +1,6 @@
 import { WebSocketConnection } from "./connection.ts";
 import { WebSocketError } from "./errors.ts";
+import { checkNumber, invalid, type NumberName, NUMBERS } from "./numbers.ts";
 import type { DebugLevel, Logger } from "./logger.ts";
 import type {
   ConnectionClass,
@@ -10,62 +11,6 @@ import type {
 import { type Extension, isToken, permessageDeflate } from "./protocol/mod.ts";
 import type { Transport, TransportLimits } from "./transport/transport.ts";
 import { WebSocketVersion } from "./version.ts";
-
-const SIZE = { low: 0, high: Number.MAX_SAFE_INTEGER, unit: "bytes", whole: true };
-const COUNT = { low: 1, high: Number.MAX_SAFE_INTEGER, unit: "", whole: true };
-// Timers take at most 2^31 - 1 milliseconds.
-const TIME = { low: 0, high: 2_147_483, unit: "seconds", whole: false };
-const RANGES = {
-  port: { low: 0, high: 65_535, unit: "", whole: true },
-  debug: { low: 0, high: 4, unit: "", whole: true },
-  compressionThreshold: SIZE,
-  maxRecvSize: SIZE,
-  maxSendSize: SIZE,
-  maxFragments: COUNT,
-  maxReserve: COUNT,
-  maxControlFrames: COUNT,
-  maxHeaderSize: COUNT,
-  maxHeaderFields: COUNT,
-  maxConnections: COUNT,
-  highWaterMark: SIZE,
-  maxBufferedAmount: SIZE,
-  handshakeTimeout: TIME,
-  closeTimeout: TIME,
-  silenceMax: TIME,
-  silenceCheckInterval: TIME,
-  tickPeriod: TIME,
-} as const;
-
-type NumberName = keyof typeof RANGES;
-
-/**
- * Checks a number that the user has set.
- *
- * @param name The option.
- * @param value What was given.
- * @returns The number.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not in the option's range.
- */
-export function checkNumber(name: NumberName, value: unknown): number {
-  const { low, high, unit, whole } = RANGES[name];
-  const valid = typeof value === "number" && (whole ? Number.isInteger(value) : true) &&
-    value >= low && value <= high;
-  if (valid) return value as number;
-  const range = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
-  throw invalid(
-    name,
-    value,
-    `${whole ? "a whole number" : "a number"} ${range}${unit && ` (${unit})`}`,
-  );
-}
-
-function invalid(name: string, value: unknown, takes: string): WebSocketError {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new WebSocketError(
-    "ERR_INVALID_ARGUMENT",
-    `Cannot use ${name} ${shown}: it takes ${takes}`,
-  );
-}
 
 /**
  * Reads what `extensions` takes.
@@ -221,7 +166,7 @@ export function readSettings<C extends WebSocketConnection>(
     compressionThreshold: number("compressionThreshold", 1024),
     maxRecvSize: number("maxRecvSize", 16 * 1024 * 1024),
     maxSendSize: number("maxSendSize", Number.MAX_SAFE_INTEGER),
-    maxFragments: number("maxFragments", 16_384),
+    maxFragments: number("maxFragments", 131_072),
     maxReserve: number("maxReserve", 64 * 1024),
     maxControlFrames: number("maxControlFrames", 1000),
     maxHeaderSize: number("maxHeaderSize", 16 * 1024),
@@ -244,7 +189,7 @@ export function readSettings<C extends WebSocketConnection>(
 
 function checkOthers(options: object): void {
   for (const [name, value] of Object.entries(options)) {
-    if (!(name in RANGES) && !OTHERS.includes(name)) {
+    if (!(name in NUMBERS) && !OTHERS.includes(name)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
         `Cannot use option "${name}": there is none`,

@@ -110,7 +110,7 @@ export class Receiver {
   constructor(events: ReceiverEvents, options: ReceiverOptions) {
     this.#events = events;
     this.maxMessageSize = options.maxMessageSize;
-    this.#maxFragments = options.maxFragments ?? 16_384;
+    this.#maxFragments = options.maxFragments ?? 131_072;
     this.#maxReserve = options.maxReserve ?? 65_536;
     this.#extensions = options.extensions ?? [];
     this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);

@@ -186,6 +186,10 @@ class BunHttpChannel implements Channel {
 
   // What the connection asks for.
 
+  get native(): unknown {
+    return this.#socket;
+  }
+
   get bufferedAmount(): number {
     return this.#ended ? 0 : this.#socket.getBufferedAmount();
   }

@@ -1,11 +1,7 @@
-import type { Address } from "./transport.ts";
+import type { Peer } from "./transport.ts";
 
 /** One accepted TCP or TLS socket, reduced to what the protocol core needs of it. */
-export interface ByteSocket {
-  readonly remote: Address;
-  readonly secure: boolean;
-  /** What the runtime calls this socket. */
-  readonly native: unknown;
+export interface ByteSocket extends Peer {
   /** Told of what happens; may be replaced. */
   sink: ByteSink;
   /** How many bytes of the last write have not been taken by the operating system. */
@@ -19,8 +15,6 @@ export interface ByteSocket {
   resume(): void;
   /** Says that nothing more will be written; what comes is still read. */
   closeWrite(): void;
-  /** Drops the socket at once. */
-  destroy(): void;
   setNoDelay(on: boolean): void;
 }
 

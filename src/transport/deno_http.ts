@@ -143,6 +143,10 @@ class DenoHttpChannel implements Channel {
     }
   }
 
+  get native(): unknown {
+    return this.#socket;
+  }
+
   get bufferedAmount(): number {
     return this.#socket.bufferedAmount;
   }

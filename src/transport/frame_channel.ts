@@ -100,6 +100,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
 
   // What the connection asks for.
 
+  get native(): unknown {
+    return this.#socket.native;
+  }
+
   get bufferedAmount(): number {
     return this.#output.length + this.#socket.unwritten;
   }

@@ -51,8 +51,8 @@ export async function decide(
   const opening = await host.accept({
     remote,
     secure: upgrade.secure,
-    socket: request,
-    drop: () => {},
+    native: request,
+    destroy: () => {},
   });
   if (opening === null) return forbidden();
   const answer = await opening.answer(upgrade);

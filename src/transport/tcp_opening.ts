@@ -44,17 +44,10 @@ class TcpOpening implements ByteSink {
   }
 
   begin(): void {
-    const socket = this.#socket;
-    const { remote, secure, native } = socket;
     this.#timer = setTimeout(() => {
       this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
     }, this.#host.limits.handshakeTimeout * 1000);
-    const opening = this.#host.accept({
-      remote,
-      secure,
-      socket: native,
-      drop: () => this.#drop(),
-    });
+    const opening = this.#host.accept(this.#socket);
     if (opening instanceof Promise) void opening.then((it) => this.#accepted(it));
     else this.#accepted(opening);
   }

@@ -37,6 +37,8 @@ export interface ListeningAddress extends Address {
 
 /** One live peer, as a connection sees it. */
 export interface Channel {
+  /** What the runtime calls this connection: a socket, or its engine's WebSocket. */
+  readonly native: unknown;
   /** Set whenever something comes from the peer; whoever watches for silence clears it. */
   heard: boolean;
   /** How many bytes wait to be taken by the operating system. */
@@ -111,9 +113,9 @@ export interface Peer {
   readonly remote: Address;
   readonly secure: boolean;
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
-  readonly socket: unknown;
+  readonly native: unknown;
   /** Drops the peer where that is possible before a request was answered. */
-  drop(): void;
+  destroy(): void;
 }
 
 /** A request that asks to become a WebSocket. */

@@ -1,0 +1,249 @@
+import type { WebSocketConnection } from "./connection.ts";
+import { setHandlers } from "./connection_events.ts";
+import type { WebSocketError } from "./errors.ts";
+import { ServerHost } from "./host.ts";
+import type { DebugLevel } from "./logger.ts";
+import { checkNumber } from "./numbers.ts";
+import type {
+  ConnectionClass,
+  ExtensionLike,
+  ServerHandlers,
+  VersionLike,
+  WebSocketServerOptions,
+} from "./options.ts";
+import type { Extension } from "./protocol/mod.ts";
+import type { WebSocketServer } from "./server.ts";
+import {
+  checkExtensions,
+  readConnectionClass,
+  readExtensions,
+  readSettings,
+  readSubprotocols,
+  readVersions,
+} from "./settings.ts";
+import type { WebSocketVersion } from "./version.ts";
+
+const EVENTS = ["accept", "connect", "shutdown", "tick", "error"] as const;
+
+/** The handlers of a server by event, as {@linkcode WebSocketServer.on} takes them. */
+export interface ServerEvents<C extends WebSocketConnection> {
+  /** See `onAccept`. */
+  accept?: ServerHandlers<C>["onAccept"];
+  /** See `onConnect`. */
+  connect?: ServerHandlers<C>["onConnect"];
+  /** See `onShutdown`. */
+  shutdown?: ServerHandlers<C>["onShutdown"];
+  /** See `onTick`. */
+  tick?: ServerHandlers<C>["onTick"];
+  /** See `onError`. */
+  error?: ServerHandlers<C>["onError"];
+}
+
+let hostOf: <C extends WebSocketConnection>(server: ConfiguredServer<C>) => ServerHost<C>;
+
+/**
+ * Gives the library access to what is behind a server's public API.
+ *
+ * @param server The server.
+ * @returns Its host.
+ */
+export function serverHost<C extends WebSocketConnection>(
+  server: ConfiguredServer<C>,
+): ServerHost<C> {
+  return hostOf(server);
+}
+
+/** The handlers and settings of a server, all of which may be changed while it runs. */
+export class ConfiguredServer<C extends WebSocketConnection> {
+  readonly #host: ServerHost<C>;
+
+  static {
+    hostOf = (server) => server.#host;
+  }
+
+  /**
+   * Reads the options.
+   *
+   * @param options What to serve and how.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an option that is not right.
+   */
+  constructor(options: WebSocketServerOptions<C>) {
+    const server = this as unknown as WebSocketServer<C>;
+    this.#host = new ServerHost(server, readSettings(options), options);
+  }
+
+  // Handlers.
+
+  /**
+   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`.
+   *
+   * @param handlers The handlers; undefined takes one away.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
+   */
+  on(handlers: ServerEvents<C>): this {
+    const checked: Record<string, unknown> = {};
+    setHandlers(checked, handlers, EVENTS, "server");
+    for (const [event, handler] of Object.entries(checked)) {
+      const name = `on${event[0].toUpperCase()}${event.slice(1)}` as keyof ServerHandlers<C>;
+      (this.#host.handlers as Record<string, unknown>)[name] = handler;
+    }
+    return this;
+  }
+
+  /** Makes the connection object for a peer that has come. */
+  get onAccept(): ServerHandlers<C>["onAccept"] {
+    return this.#host.handlers.onAccept;
+  }
+
+  set onAccept(accept: ServerHandlers<C>["onAccept"]) {
+    this.on({ accept });
+  }
+
+  /** Sets up a connection before anything has been read from it. */
+  get onConnect(): ServerHandlers<C>["onConnect"] {
+    return this.#host.handlers.onConnect;
+  }
+
+  set onConnect(connect: ServerHandlers<C>["onConnect"]) {
+    this.on({ connect });
+  }
+
+  /** Called before the connections are disconnected. */
+  get onShutdown(): ServerHandlers<C>["onShutdown"] {
+    return this.#host.handlers.onShutdown;
+  }
+
+  set onShutdown(shutdown: ServerHandlers<C>["onShutdown"]) {
+    this.on({ shutdown });
+  }
+
+  /** Called every `tickPeriod` seconds. */
+  get onTick(): ServerHandlers<C>["onTick"] {
+    return this.#host.handlers.onTick;
+  }
+
+  set onTick(tick: ServerHandlers<C>["onTick"]) {
+    this.on({ tick });
+  }
+
+  /** Told of everything that fails. */
+  get onError(): ServerHandlers<C>["onError"] {
+    return this.#host.handlers.onError;
+  }
+
+  set onError(error: ServerHandlers<C>["onError"]) {
+    this.on({ error });
+  }
+
+  /** The last error, else undefined. */
+  get error(): WebSocketError | undefined {
+    return this.#host.lastError;
+  }
+
+  // Settings; they hold for connections made after they were set.
+
+  /** The class of connections. */
+  get connectionClass(): ConnectionClass<C> {
+    return this.#host.settings.connectionClass;
+  }
+
+  set connectionClass(connectionClass: ConnectionClass<C>) {
+    this.#host.settings.connectionClass = readConnectionClass(connectionClass);
+  }
+
+  /** The extensions that clients may have. */
+  get extensions(): readonly Extension[] {
+    return this.#host.settings.extensions;
+  }
+
+  set extensions(extensions: ExtensionLike | readonly ExtensionLike[]) {
+    const read = readExtensions(extensions);
+    checkExtensions(read, this.#host.transport);
+    this.#host.settings.extensions = read;
+  }
+
+  /** The subprotocols that this server speaks. */
+  get subprotocol(): readonly string[] {
+    return this.#host.settings.subprotocol;
+  }
+
+  set subprotocol(subprotocol: readonly string[]) {
+    this.#host.settings.subprotocol = readSubprotocols(subprotocol);
+  }
+
+  /** The protocol version, or the most wanted one of several. */
+  get version(): WebSocketVersion {
+    return this.#host.settings.versions[0];
+  }
+
+  set version(version: VersionLike) {
+    this.#host.settings.versions = readVersions(version);
+  }
+
+  /** The protocol versions, most wanted first. */
+  get versions(): readonly WebSocketVersion[] {
+    return this.#host.settings.versions;
+  }
+
+  set versions(versions: readonly VersionLike[]) {
+    this.#host.settings.versions = readVersions(versions);
+  }
+
+  /** Messages of fewer bytes go uncompressed. */
+  get compressionThreshold(): number {
+    return this.#host.settings.compressionThreshold;
+  }
+
+  set compressionThreshold(bytes: number) {
+    this.#host.settings.compressionThreshold = checkNumber("compressionThreshold", bytes);
+  }
+
+  /** How many seconds a peer may be silent; 0 turns the checks off. */
+  get silenceMax(): number {
+    return this.#host.settings.silenceMax;
+  }
+
+  set silenceMax(seconds: number) {
+    this.#host.settings.silenceMax = checkNumber("silenceMax", seconds);
+    this.#host.reschedule();
+  }
+
+  /** How many seconds lie between two checks for silence. */
+  get silenceCheckInterval(): number {
+    return this.#host.settings.silenceCheckInterval;
+  }
+
+  set silenceCheckInterval(seconds: number) {
+    this.#host.settings.silenceCheckInterval = checkNumber("silenceCheckInterval", seconds);
+    this.#host.reschedule();
+  }
+
+  /** How many seconds lie between two calls of `onTick`; 0 for none. */
+  get tickPeriod(): number {
+    return this.#host.settings.tickPeriod;
+  }
+
+  set tickPeriod(seconds: number) {
+    this.#host.settings.tickPeriod = checkNumber("tickPeriod", seconds);
+    this.#host.reschedule();
+  }
+
+  /** How much is logged: 0 nothing to 4 every frame. */
+  get debug(): DebugLevel {
+    return this.#host.log.level;
+  }
+
+  set debug(level: DebugLevel) {
+    this.#host.log.level = checkNumber("debug", level) as DebugLevel;
+  }
+
+  /** Whether `connections` gives a plain array. */
+  get legacy(): boolean {
+    return this.#host.settings.legacy;
+  }
+
+  set legacy(legacy: boolean) {
+    this.#host.settings.legacy = legacy;
+  }
+}

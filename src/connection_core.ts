@@ -1,0 +1,280 @@
+import { Buffer } from "node:buffer";
+import type { WebSocketConnection } from "./connection.ts";
+import type { HandlerTable } from "./connection_events.ts";
+import { Delivery, type DeliveryOwner } from "./delivery.ts";
+import { WebSocketError } from "./errors.ts";
+import type { Handshake, Rejection } from "./handshake.ts";
+import { closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
+import type { Channel, Peer, SharedMessage } from "./transport/transport.ts";
+
+/** What a connection needs of the server. */
+export interface ConnectionHost {
+  readonly maxRecvSize: number;
+  readonly maxSendSize: number;
+  readonly compressionThreshold: number;
+  readonly highWaterMark: number;
+  readonly maxBufferedAmount: number;
+  /** Whether pings are answered by the transport's engine. */
+  readonly enginePongs: boolean;
+  /** Whether pings can be sent. */
+  readonly canPing: boolean;
+  opened(connection: WebSocketConnection): void;
+  closed(connection: WebSocketConnection): void;
+  report(error: Error, connection: WebSocketConnection): void;
+}
+
+/** What answers a ping. */
+export type PingAnswer = (connection: WebSocketConnection, payload: Uint8Array) => unknown;
+
+/** The answer to a ping that RFC 6455 §5.5.3 asks for. */
+export const DEFAULT_PONG: PingAnswer = (connection, payload) => connection.pong(payload);
+
+/** The state of one connection and what is done with it, behind the public API. */
+export class ConnectionCore implements DeliveryOwner {
+  readonly connection: WebSocketConnection;
+  readonly table: HandlerTable;
+  readonly delivery: Delivery;
+  host!: ConnectionHost;
+  peer!: Peer;
+  /** Set while messages can be sent. */
+  channel: Channel | null = null;
+  /** The same channel, from the opening to the end. */
+  live: Channel | null = null;
+  state: "connecting" | "ready" | "disconnecting" | "disconnected" = "connecting";
+  handshake: Handshake | undefined = undefined;
+  subprotocol: string | undefined = undefined;
+  extensions: readonly string[] = [];
+  error: WebSocketError | undefined = undefined;
+  maxSendSize = 0;
+  /** How many checks in a row found that nothing had come. */
+  silentChecks = 0;
+  #doPong: PingAnswer | null = DEFAULT_PONG;
+  #maxRecvSize = 0;
+  #compressionThreshold = 0;
+  #nodelay = true;
+  #overflowed = false;
+  #drained: { promise: Promise<void>; resolve: () => void } | undefined = undefined;
+
+  constructor(connection: WebSocketConnection, table: HandlerTable) {
+    this.connection = connection;
+    this.table = table;
+    this.delivery = new Delivery(table, this);
+  }
+
+  /** Puts the connection to work for a peer. */
+  attach(host: ConnectionHost, peer: Peer): void {
+    this.host = host;
+    this.peer = peer;
+    this.#maxRecvSize = host.maxRecvSize;
+    this.maxSendSize = host.maxSendSize;
+    this.#compressionThreshold = host.compressionThreshold;
+  }
+
+  /** Whether it was told to end before it was open. */
+  get aborted(): boolean {
+    return this.state !== "connecting";
+  }
+
+  /** The opening handshake is done. */
+  open(channel: Channel): void {
+    this.state = "ready";
+    this.channel = this.live = channel;
+    channel.maxRecvSize = this.#maxRecvSize;
+    channel.compressionThreshold = this.#compressionThreshold;
+    if (!this.#nodelay) channel.setNoDelay(false);
+    this.host.opened(this.connection);
+    this.delivery.open(channel);
+  }
+
+  // Sending; each returns whether more may be sent at once.
+
+  sendText(data: string): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
+    if (data.length * 3 > this.maxSendSize) this.#checkSize(Buffer.byteLength(data));
+    return channel.sendText(data) <= this.host.highWaterMark || this.#overflow();
+  }
+
+  sendBinary(data: Uint8Array): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (!(data instanceof Uint8Array)) throw wrongData("sendBinary", "a Uint8Array");
+    if (data.length > this.maxSendSize) this.#checkSize(data.length);
+    return channel.sendBinary(data) <= this.host.highWaterMark || this.#overflow();
+  }
+
+  /** Sends a message that goes to others too; returns whether the connection was open. */
+  sendShared(message: SharedMessage): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (channel.sendShared(message) > this.host.highWaterMark) this.#overflow();
+    return true;
+  }
+
+  sendControl(kind: "ping" | "pong", payload: string | Uint8Array): boolean {
+    const bytes = controlPayload(payload);
+    const { channel } = this;
+    if (channel === null) return false;
+    channel[kind](bytes);
+    return channel.bufferedAmount <= this.host.highWaterMark || this.#overflow();
+  }
+
+  /** Sends a ping to hear whether the peer is there, where that can be done. */
+  probe(): void {
+    if (this.host.canPing) this.sendControl("ping", NO_BYTES);
+  }
+
+  #checkSize(size: number): void {
+    if (size <= this.maxSendSize) return;
+    throw new RangeError(
+      `Cannot send a message of ${size} bytes: maxSendSize is ${this.maxSendSize}`,
+    );
+  }
+
+  /** More waits than should: asks for `drain`, or gives the peer up. */
+  #overflow(): false {
+    const channel = this.channel!;
+    if (!this.#overflowed) {
+      this.#overflowed = true;
+      channel.notifyDrained();
+    }
+    if (channel.bufferedAmount > this.host.maxBufferedAmount) {
+      this.report(
+        new WebSocketError(
+          "ERR_TOO_SLOW",
+          `Cannot hold more than ${this.host.maxBufferedAmount} bytes for a peer that does not read them: dropped (1013)`,
+        ),
+      );
+      this.terminate();
+    }
+    return false;
+  }
+
+  whenDrained(): Promise<void> {
+    const { channel } = this;
+    if (channel === null || channel.bufferedAmount === 0) return Promise.resolve();
+    if (this.#drained === undefined) {
+      this.#drained = Promise.withResolvers<void>();
+      channel.notifyDrained();
+    }
+    return this.#drained.promise;
+  }
+
+  // Ending.
+
+  disconnect(code: number | undefined, reason: string): void {
+    closePayload(code, reason);
+    if (this.state === "connecting") {
+      this.state = "disconnecting";
+      this.peer.destroy();
+    } else {
+      this.channel?.close(code, reason);
+    }
+  }
+
+  terminate(): void {
+    if (this.state === "connecting") this.disconnect(undefined, "");
+    else this.live?.terminate();
+  }
+
+  httpError(status: number, rejection: Rejection): void {
+    if (this.handshake === undefined || this.state !== "connecting") {
+      throw new WebSocketError(
+        "ERR_STATE",
+        "Cannot answer with an HTTP error now: do so in the handshake event",
+      );
+    }
+    this.handshake.reject(status, rejection);
+  }
+
+  // What the delivery tells.
+
+  answerPing(payload: Uint8Array): unknown {
+    return this.host.enginePongs ? undefined : this.#doPong?.(this.connection, payload);
+  }
+
+  drained(): boolean {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    const overflowed = this.#overflowed;
+    this.#overflowed = false;
+    return overflowed;
+  }
+
+  closing(): void {
+    if (this.state === "ready") this.state = "disconnecting";
+    this.channel = null;
+  }
+
+  closed(): void {
+    this.state = "disconnected";
+    this.channel = this.live = null;
+    this.#drained?.resolve();
+    this.host.closed(this.connection);
+  }
+
+  report(error: WebSocketError): void {
+    this.error = error;
+    this.host.report(error, this.connection);
+  }
+
+  // Settings.
+
+  get doPong(): PingAnswer | null {
+    return this.#doPong;
+  }
+
+  set doPong(answer: PingAnswer | null) {
+    if (this.host.enginePongs && answer !== DEFAULT_PONG) {
+      throw new WebSocketError(
+        "ERR_UNSUPPORTED",
+        'Cannot set doPong: the runtime\'s own engine answers pings. Use transport: "tcp".',
+      );
+    }
+    this.#doPong = answer;
+  }
+
+  get maxRecvSize(): number {
+    return this.#maxRecvSize;
+  }
+
+  set maxRecvSize(bytes: number) {
+    this.#maxRecvSize = bytes;
+    if (this.channel !== null) this.channel.maxRecvSize = bytes;
+  }
+
+  get compressionThreshold(): number {
+    return this.#compressionThreshold;
+  }
+
+  set compressionThreshold(bytes: number) {
+    this.#compressionThreshold = bytes;
+    if (this.channel !== null) this.channel.compressionThreshold = bytes;
+  }
+
+  get nodelay(): boolean {
+    return this.#nodelay;
+  }
+
+  set nodelay(on: boolean) {
+    this.channel?.setNoDelay(on);
+    this.#nodelay = on;
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function controlPayload(payload: string | Uint8Array): Uint8Array {
+  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+  if (bytes.length > MAX_CONTROL_PAYLOAD) {
+    throw new RangeError(
+      `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,
+    );
+  }
+  return bytes;
+}
+
+function wrongData(method: string, wanted: string): WebSocketError {
+  return new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${method}() this: it takes ${wanted}`);
+}
