@@ -74,17 +74,17 @@ export class WebSocketConnection extends ConnectionEvents {
 
   /** The client's IP address. */
   get ip(): string {
-    return this.#core.peer.remote.ip;
+    return this.#core.remote.ip;
   }
 
   /** The client's port. */
   get port(): number {
-    return this.#core.peer.remote.port;
+    return this.#core.remote.port;
   }
 
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   get socket(): unknown {
-    return this.#core.live?.native ?? this.#core.peer.native;
+    return this.#core.native;
   }
 
   /** The server. */

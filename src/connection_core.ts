@@ -5,7 +5,7 @@ import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import { closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
-import type { Channel, Peer, SharedMessage } from "./transport/transport.ts";
+import type { Address, Channel, Peer, SharedMessage } from "./transport/transport.ts";
 
 /** What a connection needs of the server. */
 export interface ConnectionHost {
@@ -35,7 +35,10 @@ export class ConnectionCore implements DeliveryOwner {
   readonly table: HandlerTable;
   readonly delivery: Delivery;
   host!: ConnectionHost;
-  peer!: Peer;
+  remote: Address = NOWHERE;
+  secure = false;
+  // The peer, until it has become a channel.
+  #peer: Peer | null = null;
   /** Set while messages can be sent. */
   channel: Channel | null = null;
   /** The same channel, from the opening to the end. */
@@ -43,7 +46,7 @@ export class ConnectionCore implements DeliveryOwner {
   state: "connecting" | "ready" | "disconnecting" | "disconnected" = "connecting";
   handshake: Handshake | undefined = undefined;
   subprotocol: string | undefined = undefined;
-  extensions: readonly string[] = [];
+  extensions: readonly string[] = NO_EXTENSIONS;
   error: WebSocketError | undefined = undefined;
   maxSendSize = 0;
   /** How many checks in a row found that nothing had come. */
@@ -64,10 +67,17 @@ export class ConnectionCore implements DeliveryOwner {
   /** Puts the connection to work for a peer. */
   attach(host: ConnectionHost, peer: Peer): void {
     this.host = host;
-    this.peer = peer;
+    this.#peer = peer;
+    this.remote = peer.remote;
+    this.secure = peer.secure;
     this.#maxRecvSize = host.maxRecvSize;
     this.maxSendSize = host.maxSendSize;
     this.#compressionThreshold = host.compressionThreshold;
+  }
+
+  /** What the runtime calls this connection. */
+  get native(): unknown {
+    return this.live?.native ?? this.#peer?.native;
   }
 
   /** Whether it was told to end before it was open. */
@@ -79,6 +89,7 @@ export class ConnectionCore implements DeliveryOwner {
   open(channel: Channel): void {
     this.state = "ready";
     this.channel = this.live = channel;
+    this.#peer = null;
     channel.maxRecvSize = this.#maxRecvSize;
     channel.compressionThreshold = this.#compressionThreshold;
     if (!this.#nodelay) channel.setNoDelay(false);
@@ -167,7 +178,7 @@ export class ConnectionCore implements DeliveryOwner {
     closePayload(code, reason);
     if (this.state === "connecting") {
       this.state = "disconnecting";
-      this.peer.destroy();
+      this.#peer?.destroy();
     } else {
       this.channel?.close(code, reason);
     }
@@ -209,7 +220,7 @@ export class ConnectionCore implements DeliveryOwner {
 
   closed(): void {
     this.state = "disconnected";
-    this.channel = this.live = null;
+    this.channel = this.live = this.#peer = null;
     this.#drained?.resolve();
     this.host.closed(this.connection);
   }
@@ -263,6 +274,8 @@ export class ConnectionCore implements DeliveryOwner {
   }
 }
 
+const NO_EXTENSIONS: readonly string[] = [];
+const NOWHERE: Address = { ip: "", port: 0 };
 const NO_BYTES = new Uint8Array(0);
 
 function controlPayload(payload: string | Uint8Array): Uint8Array {

@@ -33,7 +33,7 @@ export class Delivery implements ChannelEvents {
   constructor(table: HandlerTable, owner: DeliveryOwner) {
     this.handlers = table.handlers as ConnectionHandlers<WebSocketConnection>;
     this.#owner = owner;
-    table.guard = (handlers) => this.#checkMixing(handlers);
+    table.guard = this;
   }
 
   /** Whether messages are held back, so that silence says nothing of the peer. */
@@ -155,7 +155,7 @@ export class Delivery implements ChannelEvents {
   }
 
   /** Throws when handlers for messages are set on a connection whose messages are pulled. */
-  #checkMixing(handlers: object): void {
+  checkMixing(handlers: object): void {
     if (this.#pulls === null) return;
     const name = MESSAGE_EVENTS.find((name) => name in handlers);
     if (name === undefined) return;

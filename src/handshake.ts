@@ -1,6 +1,13 @@
-import type { ExtensionOffer, OpeningHandshake } from "./protocol/mod.ts";
+import {
+  type ExtensionOffer,
+  parseExtensions,
+  parseSubprotocols,
+  readOrigin,
+  readVersion,
+  type RequestHead,
+  requestUrl,
+} from "./protocol/mod.ts";
 import { WebSocketError } from "./errors.ts";
-import type { UpgradeRequest } from "./transport/transport.ts";
 import { WebSocketVersion } from "./version.ts";
 
 /** The body and header fields of a response that refuses a handshake. */
@@ -13,45 +20,45 @@ export interface Rejection {
 
 /** The request of an opening handshake (RFC 6455 §4.1). */
 export class HandshakeRequest {
-  readonly #request: UpgradeRequest;
-  readonly #opening: OpeningHandshake;
-  #headers: Headers | undefined;
+  readonly #head: RequestHead;
+  /** Whether it came over TLS. */
+  readonly isSecure: boolean;
 
   /** Made by the server. */
-  constructor(request: UpgradeRequest, opening: OpeningHandshake) {
-    this.#request = request;
-    this.#opening = opening;
+  constructor(head: RequestHead, isSecure: boolean) {
+    this.#head = head;
+    this.isSecure = isSecure;
   }
 
   /** The HTTP method: "GET". */
   get method(): string {
-    return this.#request.method;
+    return this.#head.method;
   }
 
   /** The whole URL with its query, `ws:` or `wss:`. */
   get uri(): URL {
-    return new URL(this.#request.url);
+    return new URL(requestUrl(this.#head, this.isSecure).replace(/^http/i, "ws"));
   }
 
-  /** The header fields. */
+  /** A copy of the header fields. */
   get headers(): Headers {
-    return this.#headers ??= new Headers([...this.#request.fields()] as [string, string][]);
+    return new Headers([...this.#head]);
   }
 
   /** `Origin` as it came: what every browser says of the page behind it (RFC 6455 §10.2). */
   get origin(): string | null {
-    return this.#opening.origin;
+    return readOrigin(this.#head);
   }
 
   /** `Host` as it came. */
   get host(): string | null {
-    return this.#request.get("host");
+    return this.#head.get("host");
   }
 
   /** The cookies by name; of those with the same name the first. */
   get cookies(): ReadonlyMap<string, string> {
     const cookies = new Map<string, string>();
-    for (const pair of (this.#request.get("cookie") ?? "").split(/[;,] ?/)) {
+    for (const pair of (this.#head.get("cookie") ?? "").split(/[;,] ?/)) {
       const [name, ...value] = pair.split("=");
       const key = name.trim();
       if (value.length > 0 && !cookies.has(key)) cookies.set(key, unquote(value.join("=").trim()));
@@ -61,22 +68,17 @@ export class HandshakeRequest {
 
   /** The subprotocols offered, most wanted first. */
   get subprotocols(): readonly string[] {
-    return this.#opening.subprotocols;
+    return parseSubprotocols(this.#head.get("sec-websocket-protocol") ?? "");
   }
 
   /** The extensions offered, most wanted first. */
   get extensions(): readonly ExtensionOffer[] {
-    return this.#opening.extensions;
+    return parseExtensions(this.#head.get("sec-websocket-extensions") ?? "");
   }
 
   /** The protocol version. */
   get version(): WebSocketVersion {
-    return new WebSocketVersion(this.#opening.version);
-  }
-
-  /** Whether it came over TLS. */
-  get isSecure(): boolean {
-    return this.#request.secure;
+    return new WebSocketVersion(readVersion(this.#head));
   }
 }
 

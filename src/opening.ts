@@ -9,17 +9,12 @@ import {
   negotiateExtensions,
   type OpeningHandshake,
   readOpeningHandshake,
+  type RequestHead,
   versionNotServed,
 } from "./protocol/mod.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
-import type {
-  Answer,
-  Channel,
-  ChannelEvents,
-  Opening,
-  UpgradeRequest,
-} from "./transport/transport.ts";
+import type { Answer, Channel, ChannelEvents, Opening } from "./transport/transport.ts";
 
 /** How long a promise of the `origin` handler may take. */
 const ORIGIN_TIMEOUT_MS = 2000;
@@ -57,7 +52,7 @@ export class ServerOpening implements Opening {
     this.events.close(1006, "");
   }
 
-  answer(request: UpgradeRequest): Answer | Promise<Answer> {
+  answer(head: RequestHead): Answer | Promise<Answer> {
     try {
       if (this.#core.aborted) return DROP;
       if (this.#host.full) {
@@ -65,11 +60,11 @@ export class ServerOpening implements Opening {
           "Retry-After": "10",
         });
       }
-      const opening = readOpeningHandshake(request);
-      this.#core.handshake = new Handshake(new HandshakeRequest(request, opening));
+      const opening = readOpeningHandshake(head);
+      this.#core.handshake = new Handshake(new HandshakeRequest(head, this.#core.secure));
       const allowed = this.#core.delivery.handlers.origin?.(
         this.#core.connection,
-        readOrigin(opening.origin),
+        originUrl(opening.origin),
       );
       if (isThenable(allowed)) {
         return withinOriginTimeout(allowed)
@@ -170,7 +165,7 @@ export class ServerOpening implements Opening {
 const DROP: Answer = { status: 0 };
 
 /** The origin as a URL; one that cannot be read is nobody's, as the opaque origin "null" is. */
-function readOrigin(origin: string | null): URL | null {
+function originUrl(origin: string | null): URL | null {
   if (origin === null) return null;
   return URL.canParse(origin) ? new URL(origin) : new URL("null:");
 }

@@ -110,17 +110,53 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
       "Cannot open a WebSocket: Sec-WebSocket-Key is not 16 bytes in base64",
     );
   }
-  const version = request.get("sec-websocket-version") ?? "";
-  const versionNumber = /^(?:0|[1-9]\d{0,2})$/.test(version) ? Number(version) : NaN;
   return {
     key,
-    version: versionNumber,
-    // The drafts before RFC 6455 put the origin in a field of their own.
-    origin: request.get("origin") ??
-      (versionNumber < 13 ? request.get("sec-websocket-origin") : null),
+    version: readVersion(request),
+    origin: readOrigin(request),
     subprotocols: parseSubprotocols(request.get("sec-websocket-protocol") ?? ""),
     extensions: parseExtensions(request.get("sec-websocket-extensions") ?? ""),
   };
+}
+
+/**
+ * Reads `Sec-WebSocket-Version`.
+ *
+ * @param request The request head.
+ * @returns The version; NaN when the field is missing or not a number.
+ *
+ * @example
+ * ```ts
+ * import { readVersion, RequestHead } from "@duet/websocket/protocol";
+ *
+ * const head = new RequestHead("GET", "/", 1, [["sec-websocket-version", "13"]]);
+ * console.assert(readVersion(head) === 13);
+ * ```
+ */
+export function readVersion(request: RequestFields): number {
+  const version = request.get("sec-websocket-version") ?? "";
+  return /^(?:0|[1-9]\d{0,2})$/.test(version) ? Number(version) : NaN;
+}
+
+/**
+ * Reads `Origin`, which the drafts before RFC 6455 put into a field of their own.
+ *
+ * @param request The request head.
+ * @returns The origin as it came; null when there is none.
+ *
+ * @example
+ * ```ts
+ * import { readOrigin, RequestHead } from "@duet/websocket/protocol";
+ *
+ * const head = new RequestHead("GET", "/", 1, [["origin", "https://example.com"]]);
+ * console.assert(readOrigin(head) === "https://example.com");
+ * ```
+ */
+export function readOrigin(request: RequestFields): string | null {
+  const origin = request.get("origin");
+  return origin === null && readVersion(request) < 13
+    ? request.get("sec-websocket-origin")
+    : origin;
 }
 
 /**

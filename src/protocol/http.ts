@@ -51,30 +51,29 @@ export class RequestHead {
   readonly target: string;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minorVersion: number;
-  readonly #names: string[];
-  readonly #values: string[];
+  // Every field as "\r\nname: value": a connection keeps its request, and one text takes least memory.
+  readonly #fields: string;
 
   /**
-   * Made by the parser.
+   * Makes a head of what has been checked already.
    *
    * @param method The method.
    * @param target The request target.
    * @param minorVersion 0 or 1.
-   * @param names The field names in lower case.
-   * @param values The value that belongs to each of them.
+   * @param fields The header fields, names in lower case.
    */
   constructor(
     method: string,
     target: string,
     minorVersion: number,
-    names: string[],
-    values: string[],
+    fields: Iterable<readonly [name: string, value: string]>,
   ) {
     this.method = method;
     this.target = target;
     this.minorVersion = minorVersion;
-    this.#names = names;
-    this.#values = values;
+    let text = "";
+    for (const [name, value] of fields) text += `\r\n${name}: ${value}`;
+    this.#fields = text;
   }
 
   /**
@@ -85,24 +84,25 @@ export class RequestHead {
    * @returns The value, or null when the field did not come.
    */
   get(name: string): string | null {
-    const names = this.#names;
-    let value: string | null = null;
-    for (let i = 0; i < names.length; i++) {
-      if (names[i] === name) {
-        value = value === null ? this.#values[i] : `${value}, ${this.#values[i]}`;
-      }
-    }
-    return value;
+    const values = this.getAll(name);
+    return values.length === 0 ? null : values.join(", ");
   }
 
   /**
-   * Counts how often a header field came.
+   * Gives every value of a header field.
    *
    * @param name The field name in lower case.
-   * @returns The number of its lines.
+   * @returns The values in the order in which they came.
    */
-  count(name: string): number {
-    return this.#names.reduce((count, it) => it === name ? count + 1 : count, 0);
+  getAll(name: string): string[] {
+    const fields = this.#fields;
+    const start = `\r\n${name}: `;
+    const values: string[] = [];
+    for (let at = fields.indexOf(start); at !== -1; at = fields.indexOf(start, at + 1)) {
+      const end = fields.indexOf("\r\n", at + 2);
+      values.push(fields.slice(at + start.length, end === -1 ? undefined : end));
+    }
+    return values;
   }
 
   /**
@@ -111,7 +111,10 @@ export class RequestHead {
    * @returns The name in lower case and the value of each.
    */
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    for (let i = 0; i < this.#names.length; i++) yield [this.#names[i], this.#values[i]];
+    for (const line of this.#fields.split("\r\n").slice(1)) {
+      const colon = line.indexOf(":");
+      yield [line.slice(0, colon), line.slice(colon + 2)];
+    }
   }
 }
 
@@ -215,8 +218,7 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
   if (lines.length - 1 > maxFields) {
     throw new HttpError(431, `Cannot read over ${maxFields} header fields`);
   }
-  const names: string[] = new Array(lines.length - 1);
-  const values: string[] = new Array(lines.length - 1);
+  const fields: [name: string, value: string][] = [];
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i];
     const colon = line.indexOf(":");
@@ -224,10 +226,9 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
     if (colon <= 0 || !isToken(line, 0, colon)) {
       throw new HttpError(400, "Cannot read a header field: its name is not a token");
     }
-    names[i - 1] = line.slice(0, colon).toLowerCase();
-    values[i - 1] = fieldValue(line, colon + 1);
+    fields.push([line.slice(0, colon).toLowerCase(), fieldValue(line, colon + 1)]);
   }
-  const head = new RequestHead(method, target, Number(minor), names, values);
+  const head = new RequestHead(method, target, Number(minor), fields);
   checkFraming(head);
   checkHost(head);
   checkTarget(head);
@@ -261,23 +262,48 @@ function checkFraming(head: RequestHead): void {
 
 /** RFC 9112 §3.2: exactly one Host field, and in it nothing but a host and a port. */
 function checkHost(head: RequestHead): void {
-  const count = head.count("host");
-  if (count === 0 && head.minorVersion === 0) return;
+  const hosts = head.getAll("host");
+  if (hosts.length === 0 && head.minorVersion === 0) return;
   if (
-    count !== 1 ||
-    !/^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/.test(head.get("host")!)
+    hosts.length !== 1 ||
+    !/^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/.test(hosts[0])
   ) {
     throw new HttpError(400, "Cannot tell the host: one valid Host field is needed");
   }
 }
 
 /** RFC 9112 §3.2: which form of target each method takes. */
-function checkTarget({ method, target }: RequestHead): void {
+function checkTarget(head: RequestHead): void {
+  const { method, target } = head;
   const served = target.startsWith("/") ||
     (method === "OPTIONS" && target === "*") ||
     (method === "CONNECT" && /^[\w.\-[\]:]+:\d{1,5}$/.test(target)) ||
-    (/^https?:\/\/[^/?#]/i.test(target) && URL.canParse(target));
-  if (!served) throw new HttpError(400, "Cannot serve this request target");
+    /^https?:\/\/[^/?#]/i.test(target);
+  if (!served || !URL.canParse(requestUrl(head, false))) {
+    throw new HttpError(400, "Cannot serve this request target on this host");
+  }
+}
+
+/**
+ * Puts the URL of a request together (RFC 9112 §3.3).
+ *
+ * @param head The request head.
+ * @param secure Whether it came over TLS.
+ * @returns The URL, `http:` or `https:`.
+ *
+ * @example
+ * ```ts
+ * import { RequestHead, requestUrl } from "@duet/websocket/protocol";
+ *
+ * const head = new RequestHead("GET", "/chat?room=1", 1, [["host", "example.com"]]);
+ * console.assert(requestUrl(head, true) === "https://example.com/chat?room=1");
+ * ```
+ */
+export function requestUrl(head: RequestHead, secure: boolean): string {
+  const { target } = head;
+  if (/^https?:/i.test(target)) return target;
+  const path = target.startsWith("/") ? target : "/";
+  return `http${secure ? "s" : ""}://${head.get("host") || "localhost"}${path}`;
 }
 
 /** The characters of a token (RFC 9110 §5.6.2), by code. */

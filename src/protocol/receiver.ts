@@ -44,6 +44,8 @@ const ASCII_MASK = 0x80808080 | 0;
 /** How much larger a message's buffer becomes when it is full: few copies, bounded waste. */
 const GROWTH = 4;
 const EMPTY = new Uint8Array(0);
+/** Stands for no chunks, so that an idle connection holds no array. */
+const NONE: Uint8Array[] = [];
 
 /**
  * Turns the bytes that come from a client into messages and control frames (RFC 6455 §5, §6.2, §7).
@@ -83,7 +85,7 @@ export class Receiver {
   #paused = false;
   #parsing = false;
   // What has been handed over and not been looked at, because reading was paused.
-  #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array[] = NONE;
 
   // A header that has come in part, and of the frame under way what is still to come.
   #partialHeader: Uint8Array | null = null;
@@ -134,11 +136,17 @@ export class Receiver {
    */
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
+    // The slice() of a Buffer shares its memory, and what is told of is to be the listener's own.
+    if (chunk instanceof Buffer) {
+      chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    }
     if (this.#paused || this.#parsing) {
-      this.#waiting.push(chunk);
+      this.#waiting = [...this.#waiting, chunk];
       return;
     }
     this.#parse(chunk);
+    // What was handed over within an event comes next.
+    if (this.#waiting.length > 0 && !this.#paused) this.resume();
   }
 
   /** Stops telling of messages, also of those whose bytes are here, until {@linkcode Receiver.resume}. */
@@ -151,13 +159,19 @@ export class Receiver {
     this.#paused = false;
     // When called from within an event, the parse loop that told of it goes on by itself.
     if (this.#parsing) return;
-    while (!this.#paused && this.#waiting.length > 0) this.#parse(this.#waiting.shift()!);
+    while (!this.#paused && this.#waiting.length > 0) this.#parse(this.#takeWaiting());
+  }
+
+  #takeWaiting(): Uint8Array {
+    const [chunk, ...others] = this.#waiting;
+    this.#waiting = others.length > 0 ? others : NONE;
+    return chunk;
   }
 
   /** Drops all that is held, and takes nothing more. */
   end(): void {
     this.#ended = true;
-    this.#waiting = [];
+    this.#waiting = NONE;
     this.#partialHeader = null;
     this.#message = EMPTY;
     this.#control = null;
@@ -170,7 +184,7 @@ export class Receiver {
       let position = 0;
       while (position < chunk.length && !this.#ended) {
         if (this.#paused) {
-          this.#waiting.unshift(chunk.subarray(position));
+          this.#waiting = [chunk.subarray(position), ...this.#waiting];
           break;
         }
         position = this.#remaining > 0

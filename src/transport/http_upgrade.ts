@@ -1,29 +1,5 @@
-import { isUpgradeRequest } from "../protocol/mod.ts";
-import type { Address, Answer, Opening, TransportHost, UpgradeRequest } from "./transport.ts";
-
-/** A runtime's `Request`, read whole beforehand: after the upgrade it can't be read any more. */
-class HttpUpgradeRequest implements UpgradeRequest {
-  readonly method: string;
-  readonly minorVersion = 1;
-  readonly url: string;
-  readonly secure: boolean;
-  readonly #headers: Headers;
-
-  constructor(request: Request) {
-    this.method = request.method;
-    this.url = request.url.replace(/^http/, "ws");
-    this.secure = request.url.startsWith("https:");
-    this.#headers = new Headers(request.headers);
-  }
-
-  get(name: string): string | null {
-    return this.#headers.get(name);
-  }
-
-  fields(): Iterable<readonly [name: string, value: string]> {
-    return this.#headers;
-  }
-}
+import { isUpgradeRequest, RequestHead } from "../protocol/mod.ts";
+import type { Address, Answer, Opening, TransportHost } from "./transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -44,18 +20,19 @@ export async function decide(
   request: Request,
   remote: Address,
 ): Promise<Accepted | Response> {
-  const upgrade = new HttpUpgradeRequest(request);
-  if (!isUpgradeRequest(upgrade) && host.servesRequests) {
+  // Read whole beforehand: after the upgrade Deno's request can't be read any more.
+  const head = new RequestHead(request.method, request.url, 1, request.headers);
+  if (!isUpgradeRequest(head) && host.servesRequests) {
     return await host.request(request, { remote });
   }
   const opening = await host.accept({
     remote,
-    secure: upgrade.secure,
+    secure: request.url.startsWith("https:"),
     native: request,
     destroy: () => {},
   });
   if (opening === null) return forbidden();
-  const answer = await opening.answer(upgrade);
+  const answer = await opening.answer(head);
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
   return "body" in answer

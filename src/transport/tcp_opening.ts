@@ -5,10 +5,11 @@ import {
   isUpgradeRequest,
   type RequestHead,
   RequestHeadParser,
+  requestUrl,
 } from "../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { FrameChannel } from "./frame_channel.ts";
-import type { Answer, Opening, TransportHost, UpgradeRequest } from "./transport.ts";
+import type { Answer, Opening, TransportHost } from "./transport.ts";
 
 /**
  * Takes care of a raw socket from its accept to its answer: reads the request head, lets the server
@@ -116,7 +117,7 @@ class TcpOpening implements ByteSink {
       void this.#respond(head).catch((error) => this.#refuse(error));
       return;
     }
-    const answer = this.#opening!.answer(new TcpUpgradeRequest(head, this.#socket.secure));
+    const answer = this.#opening!.answer(head);
     if (answer instanceof Promise) void answer.then((it) => this.#reply(head, it));
     else this.#reply(head, answer);
   }
@@ -149,7 +150,7 @@ class TcpOpening implements ByteSink {
         Allow: "GET, HEAD",
       });
     }
-    const request = new Request(requestUrl(head, this.#socket.secure, "http"), {
+    const request = new Request(requestUrl(head, this.#socket.secure), {
       method: head.method,
       headers: [...head],
     });
@@ -205,40 +206,6 @@ class TcpOpening implements ByteSink {
 const NOTHING = new Uint8Array(0);
 /** Fields that speak of the connection (RFC 9110 §7.6.1) or of the framing, which are ours to set. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
-
-class TcpUpgradeRequest implements UpgradeRequest {
-  readonly method: string;
-  readonly minorVersion: number;
-  readonly secure: boolean;
-  readonly #head: RequestHead;
-
-  constructor(head: RequestHead, secure: boolean) {
-    this.method = head.method;
-    this.minorVersion = head.minorVersion;
-    this.secure = secure;
-    this.#head = head;
-  }
-
-  get url(): string {
-    return requestUrl(this.#head, this.secure, "ws");
-  }
-
-  get(name: string): string | null {
-    return this.#head.get(name);
-  }
-
-  fields(): Iterable<readonly [name: string, value: string]> {
-    return this.#head;
-  }
-}
-
-function requestUrl(head: RequestHead, secure: boolean, scheme: "http" | "ws"): string {
-  const { target } = head;
-  if (!target.startsWith("/")) return target === "*" ? requestUrl(head, secure, scheme) : target;
-  const url = `${scheme}${secure ? "s" : ""}://${head.get("host") || "localhost"}${target}`;
-  if (!URL.canParse(url)) throw new HttpError(400, "Cannot make a URL of Host and request target");
-  return url;
-}
 
 function latin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);

@@ -1,4 +1,4 @@
-import type { NegotiatedExtension, RequestFields } from "../protocol/mod.ts";
+import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
 export type TransportName = "deno_http" | "deno_tcp" | "bun_http" | "bun_tcp";
@@ -118,15 +118,6 @@ export interface Peer {
   destroy(): void;
 }
 
-/** A request that asks to become a WebSocket. */
-export interface UpgradeRequest extends RequestFields {
-  /** The whole URL. */
-  readonly url: string;
-  readonly secure: boolean;
-  /** All header fields, names in lower case. */
-  fields(): Iterable<readonly [name: string, value: string]>;
-}
-
 /** How a request to open a WebSocket is answered. */
 export type Answer =
   | {
@@ -148,7 +139,7 @@ export interface Opening {
   /** Told of what happens once the WebSocket is open. */
   readonly events: ChannelEvents;
   /** Answers the request; status 0 means to drop the peer without a word. */
-  answer(request: UpgradeRequest): Answer | Promise<Answer>;
+  answer(head: RequestHead): Answer | Promise<Answer>;
   /** The WebSocket is open. */
   opened(channel: Channel): void;
   /** The peer is gone without ever having opened one. */
