@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { HttpError } from "./http.ts";
+import { formatFields, HttpError } from "./http.ts";
 import {
   type ExtensionOffer,
   hasToken,
@@ -129,7 +129,7 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
  * ```ts
  * import { readVersion, RequestHead } from "@duet/websocket/protocol";
  *
- * const head = new RequestHead("GET", "/", 1, [["sec-websocket-version", "13"]]);
+ * const head = new RequestHead("GET", "/", 1, "\r\nSec-WebSocket-Version: 13");
  * console.assert(readVersion(head) === 13);
  * ```
  */
@@ -148,7 +148,7 @@ export function readVersion(request: RequestFields): number {
  * ```ts
  * import { readOrigin, RequestHead } from "@duet/websocket/protocol";
  *
- * const head = new RequestHead("GET", "/", 1, [["origin", "https://example.com"]]);
+ * const head = new RequestHead("GET", "/", 1, "\r\nOrigin: https://example.com");
  * console.assert(readOrigin(head) === "https://example.com");
  * ```
  */
@@ -195,4 +195,28 @@ export function versionNotServed(versions: readonly number[]): HttpError {
  */
 export function acceptKey(key: string): string {
   return createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+}
+
+/**
+ * Makes the head of the response that opens a WebSocket (RFC 6455 §4.2.2).
+ *
+ * @param key The client's key.
+ * @param headers What goes on it beside the fields that the protocol demands.
+ * @returns The head, its blank line included; every character of it is one byte (Latin-1).
+ * @throws {TypeError} When a header field has a character that must not be in one.
+ *
+ * @example
+ * ```ts
+ * import { openingResponse } from "@duet/websocket/protocol";
+ *
+ * const head = openingResponse("dGhlIHNhbXBsZSBub25jZQ==", [["Sec-WebSocket-Protocol", "chat"]]);
+ * console.assert(head.startsWith("HTTP/1.1 101 Switching Protocols\r\n"));
+ * ```
+ */
+export function openingResponse(
+  key: string,
+  headers: readonly (readonly [name: string, value: string])[],
+): string {
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n${formatFields(headers)}\r\n`;
 }

@@ -51,8 +51,9 @@ export class RequestHead {
   readonly target: string;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minorVersion: number;
-  // Every field as "\r\nname: value": a connection keeps its request, and one text takes least memory.
+  // A connection keeps its request, and one text takes least memory.
   readonly #fields: string;
+  #lowerCase: string | undefined;
 
   /**
    * Makes a head of what has been checked already.
@@ -60,20 +61,13 @@ export class RequestHead {
    * @param method The method.
    * @param target The request target.
    * @param minorVersion 0 or 1.
-   * @param fields The header fields, names in lower case.
+   * @param fields The header fields, each as a line break, a name, a colon and a value.
    */
-  constructor(
-    method: string,
-    target: string,
-    minorVersion: number,
-    fields: Iterable<readonly [name: string, value: string]>,
-  ) {
+  constructor(method: string, target: string, minorVersion: number, fields: string) {
     this.method = method;
     this.target = target;
     this.minorVersion = minorVersion;
-    let text = "";
-    for (const [name, value] of fields) text += `\r\n${name}: ${value}`;
-    this.#fields = text;
+    this.#fields = fields;
   }
 
   /**
@@ -84,25 +78,15 @@ export class RequestHead {
    * @returns The value, or null when the field did not come.
    */
   get(name: string): string | null {
-    const values = this.getAll(name);
-    return values.length === 0 ? null : values.join(", ");
-  }
-
-  /**
-   * Gives every value of a header field.
-   *
-   * @param name The field name in lower case.
-   * @returns The values in the order in which they came.
-   */
-  getAll(name: string): string[] {
-    const fields = this.#fields;
-    const start = `\r\n${name}: `;
-    const values: string[] = [];
-    for (let at = fields.indexOf(start); at !== -1; at = fields.indexOf(start, at + 1)) {
-      const end = fields.indexOf("\r\n", at + 2);
-      values.push(fields.slice(at + start.length, end === -1 ? undefined : end));
+    const start = `\r\n${name}:`;
+    const names = this.#lowerCase ??= this.#fields.toLowerCase();
+    let at = names.indexOf(start);
+    if (at === -1) return null;
+    let value = this.#value(at + start.length);
+    while ((at = names.indexOf(start, at + 1)) !== -1) {
+      value += `, ${this.#value(at + start.length)}`;
     }
-    return values;
+    return value;
   }
 
   /**
@@ -111,10 +95,26 @@ export class RequestHead {
    * @returns The name in lower case and the value of each.
    */
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    for (const line of this.#fields.split("\r\n").slice(1)) {
-      const colon = line.indexOf(":");
-      yield [line.slice(0, colon), line.slice(colon + 2)];
+    for (let at = 0; at !== -1 && at < this.#fields.length; at = this.#fields.indexOf("\r\n", at)) {
+      at += 2;
+      const colon = this.#fields.indexOf(":", at);
+      yield [this.#fields.slice(at, colon).toLowerCase(), this.#value(colon + 1)];
     }
+  }
+
+  /** Frees what has made looking fields up fast; they can still be. */
+  compact(): void {
+    this.#lowerCase = undefined;
+  }
+
+  /** The value that begins at a place, without the blanks around it (RFC 9110 §5.5). */
+  #value(start: number): string {
+    const fields = this.#fields;
+    const line = fields.indexOf("\r\n", start);
+    let end = line === -1 ? fields.length : line;
+    while (start < end && isBlank(fields.charCodeAt(start))) start++;
+    while (end > start && isBlank(fields.charCodeAt(end - 1))) end--;
+    return fields.slice(start, end);
   }
 }
 
@@ -186,7 +186,8 @@ export class RequestHeadParser {
   #checkSize(bytes: Buffer, size: number): void {
     if (size <= MAX_REQUEST_LINE && size <= this.#limits.maxSize) return;
     const line = bytes.indexOf("\r\n");
-    if (line === -1 ? size > MAX_REQUEST_LINE : line > MAX_REQUEST_LINE) {
+    // While the line feed is to come, the last byte may be the carriage return before it.
+    if (line === -1 ? size > MAX_REQUEST_LINE + 1 : line > MAX_REQUEST_LINE) {
       throw new HttpError(414, `Cannot read a request line of over ${MAX_REQUEST_LINE} bytes`);
     }
     if (size > this.#limits.maxSize) {
@@ -207,26 +208,29 @@ function checkBeginning(bytes: Uint8Array): void {
 
 const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
 
+/**
+ * Field lines (RFC 9112 §5): a token, at once a colon, and no control character in the value. A folded
+ * line begins with a blank, so it is none. Every character fits one place only: it takes linear time.
+ */
+const FIELD_LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
+
 function parseRequestHead(text: string, maxFields: number): RequestHead {
-  const lines = text.split("\r\n");
-  const match = REQUEST_LINE.exec(lines[0]);
+  const lineEnd = text.indexOf("\r\n");
+  const match = REQUEST_LINE.exec(lineEnd === -1 ? text : text.slice(0, lineEnd));
   if (match === null) throw new HttpError(400, "Cannot read the request line");
   const [, method, target, major, minor] = match;
   if (major !== "1") {
     throw new HttpError(505, `Cannot speak HTTP/${major}.${minor}: use HTTP/1.1`);
   }
-  if (lines.length - 1 > maxFields) {
+  const fields = lineEnd === -1 ? "" : text.slice(lineEnd);
+  if (countFields(fields, maxFields) > maxFields) {
     throw new HttpError(431, `Cannot read over ${maxFields} header fields`);
   }
-  const fields: [name: string, value: string][] = [];
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i];
-    const colon = line.indexOf(":");
-    // This also refuses a folded line (RFC 9112 §5.2) and a blank before the colon (§5.1).
-    if (colon <= 0 || !isToken(line, 0, colon)) {
-      throw new HttpError(400, "Cannot read a header field: its name is not a token");
-    }
-    fields.push([line.slice(0, colon).toLowerCase(), fieldValue(line, colon + 1)]);
+  if (!FIELD_LINES.test(fields)) {
+    throw new HttpError(
+      400,
+      "Cannot read a header field: its name is not a token, or its value has a control character",
+    );
   }
   const head = new RequestHead(method, target, Number(minor), fields);
   checkFraming(head);
@@ -235,24 +239,23 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
   return head;
 }
 
-function fieldValue(line: string, start: number): string {
-  let end = line.length;
-  while (start < end && isBlank(line.charCodeAt(start))) start++;
-  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
-  for (let i = start; i < end; i++) {
-    const code = line.charCodeAt(i);
-    if ((code < 0x20 && code !== 0x09) || code === 0x7f) {
-      throw new HttpError(400, "Cannot read a header field: its value has a control character");
-    }
+/** How many fields there are, or one more than the most there may be. */
+function countFields(fields: string, most: number): number {
+  let count = 0;
+  for (let at = fields.indexOf("\r\n"); at !== -1 && count <= most; count++) {
+    at = fields.indexOf("\r\n", at + 2);
   }
-  return line.slice(start, end);
+  return count;
 }
 
 /** Two ways to tell where a body ends are the root of request smuggling (RFC 9112 §6.1, §6.3). */
 function checkFraming(head: RequestHead): void {
   const length = head.get("content-length");
   const coding = head.get("transfer-encoding");
-  if (length !== null && (coding !== null || !/^\d{1,15}$/.test(length))) {
+  if (
+    (length !== null && (coding !== null || !/^\d{1,15}$/.test(length))) ||
+    (coding !== null && head.minorVersion === 0)
+  ) {
     throw new HttpError(400, "Cannot tell where the request body ends");
   }
   if (coding !== null && coding.toLowerCase() !== "chunked") {
@@ -260,14 +263,14 @@ function checkFraming(head: RequestHead): void {
   }
 }
 
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
+
 /** RFC 9112 §3.2: exactly one Host field, and in it nothing but a host and a port. */
 function checkHost(head: RequestHead): void {
-  const hosts = head.getAll("host");
-  if (hosts.length === 0 && head.minorVersion === 0) return;
-  if (
-    hosts.length !== 1 ||
-    !/^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/.test(hosts[0])
-  ) {
+  const host = head.get("host");
+  if (host === null && head.minorVersion === 0) return;
+  // Several fields are joined with ", ", and a blank is in no host.
+  if (host === null || !HOST.test(host)) {
     throw new HttpError(400, "Cannot tell the host: one valid Host field is needed");
   }
 }
@@ -295,7 +298,7 @@ function checkTarget(head: RequestHead): void {
  * ```ts
  * import { RequestHead, requestUrl } from "@duet/websocket/protocol";
  *
- * const head = new RequestHead("GET", "/chat?room=1", 1, [["host", "example.com"]]);
+ * const head = new RequestHead("GET", "/chat?room=1", 1, "\r\nHost: example.com");
  * console.assert(requestUrl(head, true) === "https://example.com/chat?room=1");
  * ```
  */
@@ -362,7 +365,25 @@ export function formatResponseHead(
   status: number,
   headers: Iterable<readonly [name: string, value: string]>,
 ): string {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Status"}\r\n`;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Status"}\r\n${formatFields(headers)}\r\n`;
+}
+
+/**
+ * Writes header fields, each with its line break.
+ *
+ * @param headers The header fields.
+ * @returns The text.
+ * @throws {TypeError} As {@linkcode formatResponseHead}.
+ *
+ * @example
+ * ```ts
+ * import { formatFields } from "@duet/websocket/protocol";
+ *
+ * console.assert(formatFields([["Allow", "GET"]]) === "Allow: GET\r\n");
+ * ```
+ */
+export function formatFields(headers: Iterable<readonly [name: string, value: string]>): string {
+  let text = "";
   for (const [name, value] of headers) {
     if (!isToken(name)) {
       throw new TypeError(`Cannot send a header field named ${JSON.stringify(name)}: not a token`);
@@ -372,7 +393,7 @@ export function formatResponseHead(
         `Cannot send header field "${name}": its value has a character not allowed`,
       );
     }
-    head += `${name}: ${value}\r\n`;
+    text += `${name}: ${value}\r\n`;
   }
-  return head + "\r\n";
+  return text;
 }

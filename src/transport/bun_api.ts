@@ -13,6 +13,7 @@ export interface BunSocket<Data> {
   /** null on a plain socket. */
   getTLSVersion(): string | null;
   write(bytes: Uint8Array): number;
+  end(): void;
   shutdown(): void;
   terminate(): void;
   pause(): void;

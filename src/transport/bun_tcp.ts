@@ -199,6 +199,12 @@ class BunByteSocket implements ByteSocket {
     this.native.shutdown();
   }
 
+  end(): void {
+    if (this.#closed) return;
+    this.native.end();
+    this.gone();
+  }
+
   destroy(): void {
     if (this.#closed) return;
     this.native.terminate();

@@ -13,6 +13,8 @@ export interface ByteSocket extends Peer {
   write(bytes: Uint8Array): boolean;
   /** Reads on after {@linkcode ByteSink.data} has returned false. */
   resume(): void;
+  /** Closes; what has been written still arrives. Everything must have been written. */
+  end(): void;
   /** Says that nothing more will be written; what comes is still read. */
   closeWrite(): void;
   setNoDelay(on: boolean): void;

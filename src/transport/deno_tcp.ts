@@ -210,6 +210,12 @@ class DenoByteSocket implements ByteSocket {
     this.native.closeWrite().catch(() => this.destroy());
   }
 
+  end(): void {
+    // Deno's TLS sends what it holds, and its closing alert, only when it is told to finish writing.
+    if (this.secure) this.closeWrite();
+    else this.destroy();
+  }
+
   destroy(): void {
     if (this.#closed) return;
     this.#closed = true;

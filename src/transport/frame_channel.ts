@@ -54,6 +54,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   #blocked = false;
   // Set when the socket waits for resume() to read on.
   #stalled = false;
+  // Set when both sides have sent their Close frames.
+  #clean = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -262,6 +264,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
       );
       this.#events.closing();
     }
+    this.#clean = true;
     this.#finish();
   }
 
@@ -343,7 +346,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   }
 
   #allWritten(): void {
-    if (this.#state === State.ENDING) this.#socket.closeWrite();
+    if (this.#state === State.ENDING) this.#endSocket();
     if (this.#drainWanted) {
       this.#drainWanted = false;
       this.#events.drain();
@@ -362,20 +365,25 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
 
   // Ending.
 
-  /**
-   * The closing handshake is over: RFC 6455 §7.1.1 wants the server to close the TCP connection
-   * first, and cleanly: what still comes is read and dropped until the peer has closed too, since
-   * closing with unread bytes would reset the connection and could take our last frame with it.
-   */
+  /** Close frames are done with: RFC 6455 §7.1.1 wants the server to close the TCP connection first. */
   #finish(): void {
     if (this.#state >= State.ENDING) return;
     this.#state = State.ENDING;
     this.#receiver.end();
     this.#startTimer();
-    if (!this.#writing && this.#output.length === 0) this.#socket.closeWrite();
-    else if (!this.#corked) this.#flush();
+    if (!this.#corked) this.#flush();
     this.#blocked = false;
     this.#readOn();
+  }
+
+  /**
+   * After a clean handshake nothing can come any more. A peer that was failed may be in the midst of
+   * sending: what still comes is read and dropped until it has closed too, since closing with unread
+   * bytes would reset the connection and could take our last frame with it.
+   */
+  #endSocket(): void {
+    if (this.#clean) this.#socket.end();
+    else this.#socket.closeWrite();
   }
 
   #startTimer(): void {

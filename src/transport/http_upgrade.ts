@@ -21,7 +21,7 @@ export async function decide(
   remote: Address,
 ): Promise<Accepted | Response> {
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
-  const head = new RequestHead(request.method, request.url, 1, request.headers);
+  const head = new RequestHead(request.method, request.url, 1, fieldsOf(request.headers));
   if (!isUpgradeRequest(head) && host.servesRequests) {
     return await host.request(request, { remote });
   }
@@ -42,4 +42,10 @@ export async function decide(
 
 function forbidden(): Response {
   return new Response("Forbidden\n", { status: 403 });
+}
+
+function fieldsOf(headers: Headers): string {
+  let fields = "";
+  for (const [name, value] of headers) fields += `\r\n${name}: ${value}`;
+  return fields;
 }

@@ -84,6 +84,10 @@ class NodeByteSocket implements ByteSocket {
     this.native.resume();
   }
 
+  end(): void {
+    this.native.end();
+  }
+
   closeWrite(): void {
     this.native.end();
   }

@@ -1,8 +1,9 @@
+import { Buffer } from "node:buffer";
 import {
-  acceptKey,
   formatResponseHead,
   HttpError,
   isUpgradeRequest,
+  openingResponse,
   type RequestHead,
   RequestHeadParser,
   requestUrl,
@@ -127,12 +128,8 @@ class TcpOpening implements ByteSink {
     if (answer.status === 0) {
       this.#drop();
     } else if ("extensions" in answer) {
-      const response = formatResponseHead(101, [
-        ["Upgrade", "websocket"],
-        ["Connection", "Upgrade"],
-        ["Sec-WebSocket-Accept", acceptKey(head.get("sec-websocket-key")!)],
-        ...answer.headers,
-      ]);
+      const response = openingResponse(head.get("sec-websocket-key")!, answer.headers);
+      head.compact();
       const opening = this.#opening!;
       const channel = new FrameChannel(this.#socket, opening.events, this.#host, answer.extensions);
       this.#socket.sink = channel;
@@ -208,7 +205,5 @@ const NOTHING = new Uint8Array(0);
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
 
 function latin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+  return Buffer.from(text, "latin1");
 }
