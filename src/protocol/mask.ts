@@ -1,5 +1,10 @@
+import { applyMaskInSteps } from "./mask_simd.ts";
+
 /** Below this many bytes, setting up the word loop costs more than it saves. */
 const WORD_LOOP_THRESHOLD = 24;
+
+/** From here on, copying to where SIMD instructions reach costs less than it saves. */
+const SIMD_THRESHOLD = 4096;
 
 /** Rotates a masking key so that it begins with its byte number `by` (0 to 3). */
 function rotateKey(key: number, by: number): number {
@@ -39,7 +44,12 @@ export function applyMask(
   let k = rotateKey(key, phase);
   let seen = 0;
   let i = start;
-  if (end - start >= WORD_LOOP_THRESHOLD) {
+  if (end - start >= SIMD_THRESHOLD) {
+    seen = applyMaskInSteps(bytes, start, end, k, bytes, start);
+    // Whole steps leave the key as it is.
+    i = end - ((end - start) & 63);
+  }
+  if (end - i >= WORD_LOOP_THRESHOLD) {
     const base = bytes.byteOffset;
     for (const stop = i + (-(base + i) & 3); i < stop; i++) {
       seen |= bytes[i] ^= k;
@@ -70,6 +80,43 @@ export function applyMask(
     k = (k >>> 8) | (k << 24);
   }
   return seen;
+}
+
+/**
+ * Copies bytes and XORs the copy with a masking key, as {@linkcode applyMask} does in place.
+ *
+ * @param source The bytes; they stay as they are.
+ * @param target Where the result goes.
+ * @param offset Its first byte there.
+ * @param key The masking key.
+ * @param phase How many bytes of this payload came before.
+ * @returns As {@linkcode applyMask}.
+ *
+ * @example
+ * ```ts
+ * import { copyMasked } from "@duet/websocket/protocol";
+ *
+ * const target = new Uint8Array(5);
+ * copyMasked(Uint8Array.of(0x7f, 0x9f, 0x4d, 0x51, 0x58), target, 0, 0x3d21fa37, 0);
+ * console.assert(new TextDecoder().decode(target) === "Hello");
+ * ```
+ */
+export function copyMasked(
+  source: Uint8Array,
+  target: Uint8Array,
+  offset: number,
+  key: number,
+  phase: number,
+): number {
+  const { length } = source;
+  if (length < SIMD_THRESHOLD) {
+    target.set(source, offset);
+    return applyMask(target, offset, offset + length, key, phase);
+  }
+  const whole = length - (length & 63);
+  const seen = applyMaskInSteps(source, 0, whole, rotateKey(key, phase), target, offset);
+  target.set(source.subarray(whole), offset + whole);
+  return seen | applyMask(target, offset + whole, offset + length, key, phase + whole);
 }
 
 /** Larger buffers are not kept in memory for the sake of their view. */

@@ -25,6 +25,7 @@
  */
 export * from "./close.ts";
 export * from "./extension.ts";
+export * from "./forwarded.ts";
 export * from "./frame.ts";
 export * from "./handshake.ts";
 export * from "./http.ts";

@@ -133,7 +133,7 @@ export function formatExtension(extension: ExtensionOffer): string {
  * ```
  */
 export function parseSubprotocols(field: string): string[] {
-  const subprotocols = field.split(",").map((it) => it.trim()).filter((it) => it !== "");
+  const subprotocols = field.split(",").map(trimBlanks).filter((it) => it !== "");
   const unique = new Set(subprotocols);
   if (unique.size !== subprotocols.length || !subprotocols.every((it) => isToken(it))) {
     throw malformed("Sec-WebSocket-Protocol");
@@ -157,7 +157,16 @@ export function parseSubprotocols(field: string): string[] {
  * ```
  */
 export function hasToken(field: string, token: string): boolean {
-  return field.split(",").some((it) => it.trim().toLowerCase() === token);
+  return field.split(",").some((it) => trimBlanks(it).toLowerCase() === token);
+}
+
+/** Unlike `trim()` it leaves what is no blank in HTTP, such as U+00A0, which a proxy sees too. */
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === " " || text[start] === "\t") start++;
+  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+  return text.slice(start, end);
 }
 
 function malformed(name: string): HttpError {

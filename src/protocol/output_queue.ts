@@ -1,22 +1,19 @@
-/** Scratch buffers begin small, since most bursts are, and grow once to hold a large burst. */
-const SMALL = 4 * 1024;
-const LARGE = 64 * 1024;
+/** Scratch buffers begin small, since most bursts are, and grow to hold a large burst or message. */
+const SIZES = [4 * 1024, 64 * 1024, 256 * 1024] as const;
+/** The most bytes that one scratch buffer holds. */
+export const MAX_SCRATCH: number = SIZES[2];
 /** How many free scratch buffers of each size are kept for all connections together. */
-const POOL_SIZE = 64;
-
-const freeSmall: Uint8Array[] = [];
-const freeLarge: Uint8Array[] = [];
+const POOL_SIZES = [256, 32, 8] as const;
+const pools: [Uint8Array[], Uint8Array[], Uint8Array[]] = [[], [], []];
 
 function takeScratch(size: number): Uint8Array {
-  if (size > LARGE) return new Uint8Array(size);
-  return size <= SMALL
-    ? freeSmall.pop() ?? new Uint8Array(SMALL)
-    : freeLarge.pop() ?? new Uint8Array(LARGE);
+  const tier = size <= SIZES[0] ? 0 : size <= SIZES[1] ? 1 : 2;
+  return pools[tier].pop() ?? new Uint8Array(SIZES[tier]);
 }
 
 function releaseScratch(scratch: Uint8Array): void {
-  const pool = scratch.length === SMALL ? freeSmall : scratch.length === LARGE ? freeLarge : null;
-  if (pool !== null && pool.length < POOL_SIZE) pool.push(scratch);
+  const tier = scratch.length === SIZES[0] ? 0 : scratch.length === SIZES[1] ? 1 : 2;
+  if (pools[tier].length < POOL_SIZES[tier]) pools[tier].push(scratch);
 }
 
 /**
@@ -52,13 +49,13 @@ export class OutputQueue {
   /**
    * Makes room in {@linkcode OutputQueue.scratch} from {@linkcode OutputQueue.offset} on.
    *
-   * @param size How many bytes are going to be written, at most.
+   * @param size How many bytes are going to be written, at most; at most {@linkcode MAX_SCRATCH}.
    */
   reserve(size: number): void {
     const { scratch, offset } = this;
     if (scratch.length - offset >= size) return;
-    if (scratch.length === SMALL && offset + size <= LARGE) {
-      const larger = takeScratch(LARGE);
+    if (offset > 0 && offset + size <= SIZES[1]) {
+      const larger = takeScratch(SIZES[1]);
       larger.set(scratch.subarray(0, offset));
       releaseScratch(scratch);
       this.scratch = larger;

@@ -202,7 +202,8 @@ class History {
 
   add(message: Uint8Array): void {
     if (message.length >= this.#size) {
-      this.bytes = message.slice(message.length - this.#size);
+      // Not slice(), which shares memory where the message is the user's Buffer.
+      this.bytes = new Uint8Array(message.subarray(message.length - this.#size));
       return;
     }
     const kept = this.bytes.subarray(Math.max(0, this.bytes.length + message.length - this.#size));
@@ -303,10 +304,11 @@ function inflateStream(
   const { buffer } = result;
   if (buffer.length - known.length > maxSize) throw tooBig(maxSize);
   return {
-    // A copy where there is a history in front, which the message must not keep in memory.
-    output: known.length > 0
+    // A copy where there is more in the buffer, which the message must not keep in memory: a history
+    // in front, or what zlib has set aside and not filled.
+    output: buffer.length - known.length < buffer.buffer.byteLength
       ? new Uint8Array(buffer.subarray(known.length))
-      : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length),
+      : new Uint8Array(buffer.buffer),
     rest: input.subarray(result.engine.bytesWritten),
   };
 }

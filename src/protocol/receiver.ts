@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { CloseCode, readCloseStatus } from "./close.ts";
 import type { NegotiatedExtension } from "./extension.ts";
 import {
@@ -8,9 +7,10 @@ import {
   Opcode,
   readFrameHeader,
 } from "./frame.ts";
-import { applyMask } from "./mask.ts";
+import { applyMask, copyMasked } from "./mask.ts";
+import { MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
-import { decodeAscii, decodeUtf8, Utf8Validator } from "./utf8.ts";
+import { decodeAscii, decodeUtf8 } from "./utf8.ts";
 
 /** What a {@linkcode Receiver} tells of. */
 export interface ReceiverEvents {
@@ -41,9 +41,6 @@ export interface ReceiverOptions {
 }
 
 const ASCII_MASK = 0x80808080 | 0;
-/** How much larger a message's buffer becomes when it is full: few copies, bounded waste. */
-const GROWTH = 4;
-const EMPTY = new Uint8Array(0);
 /** Stands for no chunks, so that an idle connection holds no array. */
 const NONE: Uint8Array[] = [];
 
@@ -92,15 +89,8 @@ export class Receiver {
   #remaining = 0;
   #phase = 0;
 
-  // The message under way: opcode 0 when there is none.
-  #opcode = 0;
-  #rsv = 0;
-  #fragments = 0;
-  #message: Uint8Array = EMPTY;
-  #messageLength = 0;
-  #validator: Utf8Validator | null = null;
-  #seen = 0;
-  // The control frame under way.
+  // The message and the control frame of which not everything has come.
+  #message: MessageAssembly | null = null;
   #control: Uint8Array | null = null;
 
   /**
@@ -173,9 +163,9 @@ export class Receiver {
     this.#ended = true;
     this.#waiting = NONE;
     this.#partialHeader = null;
-    this.#message = EMPTY;
+    this.#message?.release();
+    this.#message = null;
     this.#control = null;
-    this.#validator = null;
   }
 
   #parse(chunk: Uint8Array): void {
@@ -233,7 +223,7 @@ export class Receiver {
     const end = start + header.payloadLength;
     if (header.opcode >= Opcode.CLOSE) {
       this.#control = new Uint8Array(header.payloadLength);
-    } else if (header.fin && this.#opcode === 0 && end <= chunk.length) {
+    } else if (header.fin && this.#message === null && end <= chunk.length) {
       this.#wholeMessage(header, chunk, start, end);
       return end;
     } else {
@@ -270,11 +260,13 @@ export class Receiver {
       throw violation("a reserved bit is set that no extension gave a meaning", "RFC 6455 §5.2");
     }
     if (opcode === Opcode.CONTINUATION) {
-      if (this.#opcode === 0) throw violation("there is no message to continue", "RFC 6455 §5.4");
-    } else if (this.#opcode !== 0) {
+      if (this.#message === null) {
+        throw violation("there is no message to continue", "RFC 6455 §5.4");
+      }
+    } else if (this.#message !== null) {
       throw violation("a message begins within another", "RFC 6455 §5.4");
     }
-    if (header.payloadLength + this.#messageLength > this.maxMessageSize) {
+    if (header.payloadLength + (this.#message?.length ?? 0) > this.maxMessageSize) {
       throw new ProtocolError(
         CloseCode.MESSAGE_TOO_BIG,
         `Cannot take a message of over ${this.maxMessageSize} bytes`,
@@ -298,19 +290,15 @@ export class Receiver {
       if (text === undefined) throw notUtf8();
       this.#events.onText(text);
     } else {
-      const data = chunk.slice(start, end);
-      applyMask(data, 0, data.length, header.maskingKey, 0);
+      const data = new Uint8Array(end - start);
+      copyMasked(chunk.subarray(start, end), data, 0, header.maskingKey, 0);
       this.#events.onBinary(data);
     }
   }
 
   #beginFragment(header: FrameHeader): void {
-    if (header.opcode !== Opcode.CONTINUATION) {
-      this.#opcode = header.opcode;
-      this.#rsv = header.rsv;
-      if (header.opcode === Opcode.TEXT && header.rsv === 0) this.#validator = new Utf8Validator();
-    }
-    if (++this.#fragments > this.#maxFragments) {
+    const message = this.#message ??= new MessageAssembly(header.opcode, header.rsv);
+    if (++message.fragments > this.#maxFragments) {
       throw new ProtocolError(
         CloseCode.POLICY_VIOLATION,
         `Cannot take a message in over ${this.#maxFragments} fragments`,
@@ -321,47 +309,25 @@ export class Receiver {
 
   /** Copies what has come of a payload to where it is put together, and unmasks it there. */
   #continuePayload(chunk: Uint8Array, position: number): number {
+    const { maskingKey, fin } = this.#header;
     const count = Math.min(this.#remaining, chunk.length - position);
     const end = position + count;
     const piece = position === 0 && end === chunk.length ? chunk : chunk.subarray(position, end);
-    const key = this.#header.maskingKey;
     const control = this.#control;
     if (control !== null) {
       const at = control.length - this.#remaining;
       control.set(piece, at);
-      applyMask(control, at, at + count, key, this.#phase);
+      applyMask(control, at, at + count, maskingKey, this.#phase);
     } else {
-      const at = this.#messageLength;
-      this.#makeRoom(at + count, at + this.#remaining);
-      this.#message.set(piece, at);
-      const seen = applyMask(this.#message, at, at + count, key, this.#phase);
-      this.#seen |= seen;
-      this.#messageLength = at + count;
-      const validator = this.#validator;
-      if (validator !== null && !((seen & ASCII_MASK) === 0 && validator.complete)) {
-        if (!validator.push(this.#message, at, at + count)) throw notUtf8();
-      }
+      const message = this.#message!;
+      const { length } = message;
+      message.reserve(length + count, length + this.#remaining, fin, this.#maxReserve);
+      message.append(piece, maskingKey, this.#phase);
     }
     this.#phase = (this.#phase + count) & 3;
     this.#remaining -= count;
     if (this.#remaining === 0) this.#endFrame();
     return end;
-  }
-
-  /**
-   * Sees to it that the message's buffer has `needed` bytes. `expected` is what the peer says will
-   * come with this frame: it is believed up to `maxReserve`, beyond that only as bytes come in.
-   */
-  #makeRoom(needed: number, expected: number): void {
-    const capacity = this.#message.length;
-    if (needed <= capacity) return;
-    const believed = Math.max(this.#maxReserve, needed * GROWTH);
-    let size = Math.min(expected, believed);
-    if (!this.#header.fin) size = Math.max(size, Math.min(needed * 2, this.maxMessageSize));
-    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
-    const grown = new Uint8Array(buffer, byteOffset, size);
-    if (capacity > 0) grown.set(this.#message.subarray(0, this.#messageLength));
-    this.#message = grown;
   }
 
   #endFrame(): void {
@@ -375,26 +341,27 @@ export class Receiver {
   }
 
   #endMessage(): void {
-    const opcode = this.#opcode;
-    const rsv = this.#rsv;
-    const length = this.#messageLength;
-    const checkedText = this.#validator !== null;
-    if (this.#validator?.complete === false) throw notUtf8();
-    const ascii = checkedText && (this.#seen & ASCII_MASK) === 0;
-    const buffer = this.#message;
-    this.#opcode = 0;
-    this.#fragments = 0;
-    this.#message = EMPTY;
-    this.#messageLength = 0;
-    this.#validator = null;
-    this.#seen = 0;
-    if (ascii) {
-      this.#events.onText(decodeAscii(buffer, 0, length));
-    } else if (rsv !== 0 || checkedText) {
-      this.#deliver(opcode, this.#decode(rsv, buffer.subarray(0, length)));
+    const message = this.#message!;
+    this.#message = null;
+    const { opcode, rsv } = message;
+    const payload = message.finish();
+    if (message.ascii) {
+      const text = decodeAscii(payload, 0, payload.length);
+      message.release();
+      this.#events.onText(text);
     } else {
-      // The listener may keep these bytes: they must not hang on to memory that it cannot see.
-      this.#deliver(opcode, length === buffer.length ? buffer : buffer.slice(0, length));
+      const decoded = this.#decode(rsv, payload);
+      if (opcode === Opcode.TEXT) {
+        const text = decodeUtf8(decoded, 0, decoded.length);
+        message.release();
+        if (text === undefined) throw notUtf8();
+        this.#events.onText(text);
+      } else {
+        // An extension may hand back the bytes it was given, which are used again.
+        const data = rsv !== 0 && decoded.buffer === payload.buffer ? decoded.slice() : decoded;
+        message.release();
+        this.#events.onBinary(data);
+      }
     }
   }
 
@@ -430,12 +397,4 @@ export class Receiver {
 
 function violation(why: string, rule: string): ProtocolError {
   return new ProtocolError(CloseCode.PROTOCOL_ERROR, `Cannot accept a frame: ${why}`, rule);
-}
-
-function notUtf8(): ProtocolError {
-  return new ProtocolError(
-    CloseCode.INVALID_PAYLOAD,
-    "Cannot accept a text message: it is not UTF-8",
-    "RFC 6455 §8.1",
-  );
 }

@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
 import type { NegotiatedExtension } from "./extension.ts";
-import { FIN, frameHeaderLength, Opcode, writeFrameHeader } from "./frame.ts";
-import type { OutputQueue } from "./output_queue.ts";
+import { FIN, frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "./frame.ts";
+import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
 
-/** Payloads of at least this many bytes are queued as they are; below, copying costs less. */
-const BY_REFERENCE = 16 * 1024;
+/** Of a larger payload the rest is queued as it is; up to here copying costs less than one more write. */
+const COPIED = MAX_SCRATCH - MAX_HEADER_LENGTH;
+/** Texts whose UTF-8 takes no more bytes than this are written before their length is known. */
+const SHORT_TEXT = 4096;
 /** Texts up to this long are written by a loop; beyond, one native call is faster. */
 const LOOP_LIMIT = 64;
 const encoder = new TextEncoder();
@@ -53,17 +55,17 @@ export class Sender {
   text(data: string): void {
     if (this.#extensions.length > 0 && data.length * 3 >= this.threshold) {
       this.#message(Opcode.TEXT, encodeText(data));
-    } else if (data.length * 3 <= BY_REFERENCE) {
+    } else if (data.length * 3 <= SHORT_TEXT) {
       this.#shortText(data);
     } else {
-      this.#output.push(encodeTextFrame(data));
+      this.#longText(data);
     }
   }
 
   /**
    * Sends a binary message.
    *
-   * @param data The bytes. From 16 KiB on they are not copied: leave them alone until they are sent.
+   * @param data The bytes. From 256 KiB on they are not copied: leave them alone until they are sent.
    */
   binary(data: Uint8Array): void {
     this.#message(Opcode.BINARY, data);
@@ -96,13 +98,13 @@ export class Sender {
     const output = this.#output;
     const { length } = payload;
     const headerLength = frameHeaderLength(length);
-    const copied = length < BY_REFERENCE ? length : 0;
+    const copied = Math.min(length, COPIED);
     output.reserve(headerLength + copied);
     const { scratch, offset } = output;
     writeFrameHeader(scratch, offset, firstByte, length);
-    if (copied > 0) scratch.set(payload, offset + headerLength);
+    scratch.set(copied === length ? payload : payload.subarray(0, copied), offset + headerLength);
     output.commit(headerLength + copied);
-    if (copied < length) output.push(payload);
+    if (copied < length) output.push(payload.subarray(copied));
   }
 
   #shortText(data: string): void {
@@ -117,6 +119,28 @@ export class Sender {
     }
     writeFrameHeader(scratch, offset, FIN | Opcode.TEXT, length);
     output.commit(headerLength + length);
+  }
+
+  /** Writes a text piece by piece into pooled memory, so that a large one takes none of its own. */
+  #longText(data: string): void {
+    const output = this.#output;
+    const length = textLength(data);
+    const headerLength = frameHeaderLength(length);
+    output.reserve(Math.min(headerLength + length, MAX_SCRATCH));
+    writeFrameHeader(output.scratch, output.offset, FIN | Opcode.TEXT, length);
+    output.commit(headerLength);
+    for (let read = 0, left = length; left > 0;) {
+      const { scratch, offset } = output;
+      const piece = encoder.encodeInto(
+        read === 0 ? data : data.slice(read),
+        scratch.subarray(offset),
+      );
+      output.commit(piece.written);
+      read += piece.read;
+      left -= piece.written;
+      // A character that did not fit goes into the next scratch buffer whole.
+      if (left > 0) output.reserve(Math.min(left, MAX_SCRATCH));
+    }
   }
 }
 
@@ -136,6 +160,13 @@ function writeText(target: Uint8Array, offset: number, text: string): number {
   // As many bytes as characters: all ASCII, so no surrogate among them.
   if (written !== length) checkWellFormed(text);
   return written;
+}
+
+/** How many bytes a text's UTF-8 has; throws when it has none. */
+function textLength(text: string): number {
+  const length = Buffer.byteLength(text);
+  if (length !== text.length) checkWellFormed(text);
+  return length;
 }
 
 function checkWellFormed(text: string): void {
@@ -164,8 +195,7 @@ function encodeText(text: string): Uint8Array {
  * ```
  */
 export function encodeTextFrame(text: string): Uint8Array {
-  const length = Buffer.byteLength(text);
-  if (length !== text.length) checkWellFormed(text);
+  const length = textLength(text);
   const headerLength = frameHeaderLength(length);
   const frame = allocate(headerLength + length);
   writeFrameHeader(frame, 0, FIN | Opcode.TEXT, length);

@@ -75,6 +75,10 @@ export class BunHttpTransport implements Transport {
     const accepted = await decide(this.#host, request, remote);
     if (accepted instanceof Response) return accepted;
     const { opening, answer } = accepted;
+    // Bun would answer with the client's first offer, and serves the drafts, which are the same on the
+    // wire, only by this number.
+    if (answer.subprotocol === undefined) request.headers.delete("sec-websocket-protocol");
+    request.headers.set("sec-websocket-version", "13");
     const channel = new BunHttpChannel(opening, this.#host.limits, this.#compresses);
     if (server.upgrade(request, { headers: new Headers(answer.headers), data: channel })) {
       // Bun has answered by itself and does not look at this.
@@ -130,7 +134,7 @@ class BunHttpChannel implements Channel {
     this.#events = opening.events;
     this.#limits = limits;
     this.#compresses = compresses;
-    this.#inbox = new Inbox(opening.events);
+    this.#inbox = new Inbox(opening.events, limits);
     this.compressionThreshold = limits.compressionThreshold;
     this.maxRecvSize = limits.maxRecvSize;
   }
@@ -145,17 +149,16 @@ class BunHttpChannel implements Channel {
   message(message: string | Uint8Array): void {
     this.heard = true;
     if (this.#closing) return;
-    const size = message.length;
-    if (size > this.maxRecvSize) {
-      this.#events.error(new Error(`Cannot take a message of over ${this.maxRecvSize} bytes`));
-      this.close(1009, "");
-      return;
-    }
-    this.#inbox.deliver(
+    const failure = this.#inbox.take(
       typeof message === "string"
         ? message
         : new Uint8Array(message.buffer, message.byteOffset, message.length),
+      this.maxRecvSize,
     );
+    if (failure !== undefined) {
+      this.#events.error(failure);
+      this.close(failure.closeCode, "");
+    } else if (!this.#inbox.empty) this.#socket.pause();
   }
 
   pinged(payload: Uint8Array): void {
@@ -180,8 +183,7 @@ class BunHttpChannel implements Channel {
     this.#ended = true;
     this.#closing = true;
     clearTimeout(this.#timer);
-    this.#inbox.clear();
-    this.#events.close(code, reason);
+    this.#inbox.end(() => this.#events.close(code, reason));
   }
 
   // What the connection asks for.
@@ -222,6 +224,8 @@ class BunHttpChannel implements Channel {
     this.#closing = true;
     this.#inbox.clear();
     this.#events.closing();
+    // While paused, it would not read the peer's answer.
+    this.#socket.resume();
     this.#socket.close(code, reason);
     if (!this.#ended) {
       this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
@@ -229,6 +233,7 @@ class BunHttpChannel implements Channel {
   }
 
   terminate(): void {
+    this.#inbox.clear();
     if (this.#ended) return;
     this.#socket.terminate();
     this.closed(1006, "");
@@ -239,7 +244,9 @@ class BunHttpChannel implements Channel {
   }
 
   resume(): void {
+    const held = !this.#inbox.empty;
     this.#inbox.resume();
+    if (held && this.#inbox.empty && !this.#ended) this.#socket.resume();
   }
 
   notifyDrained(): void {

@@ -1,3 +1,4 @@
+import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
 import { decide } from "./http_upgrade.ts";
@@ -73,12 +74,10 @@ export class DenoHttpTransport implements Transport {
     const { opening, answer } = accepted;
     try {
       const { socket, response } = denoApi().upgradeWebSocket(request, {
-        protocol: answer.subprotocol,
         idleTimeout: Math.ceil(this.#host.limits.silenceMax),
       });
-      for (const [name, value] of answer.headers) {
-        if (name !== "Sec-WebSocket-Protocol") response.headers.append(name, value);
-      }
+      // The subprotocol too: Deno's own option for it fails when an offer has no blank after the comma.
+      for (const [name, value] of answer.headers) response.headers.append(name, value);
       new DenoHttpChannel(socket, opening, this.#host.limits);
       return response;
     } catch (error) {
@@ -91,6 +90,9 @@ export class DenoHttpTransport implements Transport {
 
 /** How often the amount that waits is looked at while somebody wants to know when it is gone. */
 const DRAIN_POLL_MS = 10;
+
+/** How the engine words that a peer is gone, which is nobody's error. */
+const LOSS = /unexpected eof|os error|close_notify|ping/i;
 
 class DenoHttpChannel implements Channel {
   heard = true;
@@ -109,7 +111,7 @@ class DenoHttpChannel implements Channel {
     this.#socket = socket;
     this.#events = opening.events;
     this.#limits = limits;
-    this.#inbox = new Inbox(opening.events);
+    this.#inbox = new Inbox(opening.events, limits);
     this.maxRecvSize = limits.maxRecvSize;
     socket.binaryType = "arraybuffer";
     let opened = false;
@@ -123,24 +125,26 @@ class DenoHttpChannel implements Channel {
       else opening.failed();
     };
     socket.onerror = (event) => {
-      if (opened && !this.#ended) this.#events.error(new Error((event as ErrorEvent).message));
+      const { message } = event as ErrorEvent;
+      if (!opened || this.#ended || LOSS.test(message)) return;
+      this.#events.error(
+        new ProtocolError(
+          CloseCode.PROTOCOL_ERROR,
+          `Cannot accept a frame: ${message}`,
+          "RFC 6455",
+        ),
+      );
     };
   }
 
   #message(data: string | ArrayBuffer): void {
     this.heard = true;
     if (this.#closing) return;
-    const size = typeof data === "string" ? data.length : data.byteLength;
-    if (size > this.maxRecvSize) {
-      this.#events.error(new Error(`Cannot take a message of over ${this.maxRecvSize} bytes`));
-      this.close(1009, "");
-      return;
-    }
-    this.#inbox.deliver(typeof data === "string" ? data : new Uint8Array(data));
-    if (this.#inbox.size > this.#limits.maxBufferedAmount) {
-      this.#events.error(new Error("Cannot hold more messages for a handler that is too slow"));
-      this.close(1013, "");
-    }
+    const message = typeof data === "string" ? data : new Uint8Array(data);
+    const failure = this.#inbox.take(message, this.maxRecvSize);
+    if (failure === undefined) return;
+    this.#events.error(failure);
+    this.close(failure.closeCode, "");
   }
 
   get native(): unknown {
@@ -183,6 +187,7 @@ class DenoHttpChannel implements Channel {
   }
 
   terminate(): void {
+    this.#inbox.clear();
     if (this.#ended) return;
     // Deno has no way to drop the TCP connection; the engine does when its own time is up.
     if (!this.#closing) this.#socket.close();
@@ -221,7 +226,6 @@ class DenoHttpChannel implements Channel {
     this.#closing = true;
     clearTimeout(this.#timer);
     this.#stopDraining();
-    this.#inbox.clear();
-    this.#events.close(code, reason);
+    this.#inbox.end(() => this.#events.close(code, reason));
   }
 }

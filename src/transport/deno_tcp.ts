@@ -105,9 +105,9 @@ export function addressOf(address: DenoAddress): Address {
 
 /** The least and most bytes that one read asks for. */
 const MIN_READ = 1024;
-const MAX_READ = 64 * 1024;
+const MAX_READ = 256 * 1024;
 const freeBuffers: Uint8Array[] = [];
-const MAX_FREE_BUFFERS = 32;
+const MAX_FREE_BUFFERS = 16;
 
 /**
  * A read that is under way holds its buffer, also while nothing comes: so a connection starts with a
@@ -121,6 +121,8 @@ function releaseBuffer(buffer: Uint8Array): void {
   if (buffer.length === MAX_READ && freeBuffers.length < MAX_FREE_BUFFERS) freeBuffers.push(buffer);
 }
 
+const NOTHING = new Uint8Array(0);
+
 class DenoByteSocket implements ByteSocket {
   readonly native: DenoConn;
   readonly remote: Address;
@@ -129,6 +131,7 @@ class DenoByteSocket implements ByteSocket {
   unwritten = 0;
   #resume: (() => void) | null = null;
   #resumed = false;
+  #rest: Uint8Array = NOTHING;
   #closed = false;
   #finishing = false;
 
@@ -182,26 +185,26 @@ class DenoByteSocket implements ByteSocket {
   write(bytes: Uint8Array): boolean {
     if (!this.#closed) {
       this.unwritten = bytes.length;
-      void this.#write(bytes);
+      this.#rest = bytes;
+      this.native.write(bytes).then(this.#onWritten, this.#onFailed);
     }
     return false;
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    try {
-      for (;;) {
-        const count = await this.native.write(bytes);
-        this.unwritten -= count;
-        if (count === bytes.length) break;
-        bytes = bytes.subarray(count);
-      }
-    } catch {
-      this.destroy();
+  // One pair of functions for all writes of a socket: a promise each is costly enough.
+  readonly #onWritten = (count: number): void => {
+    this.unwritten -= count;
+    if (this.#closed) return;
+    if (this.unwritten === 0) {
+      this.#rest = NOTHING;
+      this.sink.written();
       return;
     }
-    if (this.#closed) return;
-    this.sink.written();
-  }
+    this.#rest = this.#rest.subarray(count);
+    this.native.write(this.#rest).then(this.#onWritten, this.#onFailed);
+  };
+
+  readonly #onFailed = (): void => this.destroy();
 
   closeWrite(): void {
     if (this.#closed || this.#finishing) return;

@@ -1,5 +1,5 @@
 import { isUpgradeRequest, RequestHead } from "../protocol/mod.ts";
-import type { Address, Answer, Opening, TransportHost } from "./transport.ts";
+import type { Address, Answer, Opening, Refusal, TransportHost } from "./transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -31,17 +31,25 @@ export async function decide(
     native: request,
     destroy: () => {},
   });
-  if (opening === null) return forbidden();
+  if (typeof opening === "number") return refusal(opening);
   const answer = await opening.answer(head);
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
-  return "body" in answer
-    ? new Response(answer.body as string, { status: answer.status, headers: answer.headers })
-    : forbidden();
+  if (!("body" in answer)) return refusal(403);
+  const { status, headers } = answer;
+  // A status that cannot have a body, such as 304, does not take an empty one either.
+  const body = answer.body.length > 0 ? answer.body as string : null;
+  return new Response(body, { status, headers });
 }
 
-function forbidden(): Response {
-  return new Response("Forbidden\n", { status: 403 });
+const REASONS: Readonly<Record<Refusal, string>> = {
+  403: "Forbidden",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+function refusal(status: Refusal): Response {
+  return new Response(`${REASONS[status]}\n`, { status });
 }
 
 function fieldsOf(headers: Headers): string {

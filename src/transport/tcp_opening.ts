@@ -10,7 +10,7 @@ import {
 } from "../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { FrameChannel } from "./frame_channel.ts";
-import type { Answer, Opening, TransportHost } from "./transport.ts";
+import type { Answer, Opening, Refusal, TransportHost } from "./transport.ts";
 
 /**
  * Takes care of a raw socket from its accept to its answer: reads the request head, lets the server
@@ -54,10 +54,13 @@ class TcpOpening implements ByteSink {
     else this.#accepted(opening);
   }
 
-  #accepted(opening: Opening | null): void {
+  #accepted(opening: Opening | Refusal): void {
+    if (typeof opening === "number") {
+      this.#drop();
+      return;
+    }
     this.#opening = opening;
-    if (opening === null) this.#drop();
-    else if (this.#gone) opening.failed();
+    if (this.#gone) opening.failed();
     else {
       this.#reading = true;
       this.#readHeld();

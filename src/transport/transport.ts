@@ -134,6 +134,9 @@ export type Answer =
   }
   | { readonly status: 0 };
 
+/** Why a peer is turned away before its request is looked at, as a status. */
+export type Refusal = 403 | 500 | 503;
+
 /** What the server does for one peer. */
 export interface Opening {
   /** Told of what happens once the WebSocket is open. */
@@ -157,8 +160,8 @@ export interface TransportHost {
   readonly limits: TransportLimits;
   /** The extensions offered to clients. */
   readonly extensions: readonly { readonly name: string }[];
-  /** A peer has come; null means to drop it. */
-  accept(peer: Peer): Opening | null | Promise<Opening | null>;
+  /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
+  accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
   /** Serves a plain HTTP request. */
@@ -193,6 +196,8 @@ export interface Transport {
   readonly capabilities: Capabilities;
   /** The runtime's listening socket or HTTP server, once listening. */
   readonly listener: unknown;
+  /** The most bytes of a message that the engine takes, where it was told so for good. */
+  readonly maxPayload?: number;
   /** Starts to listen. */
   listen(options: ListenOptions): Promise<ListeningAddress>;
   /** Stops to accept; connections that there are stay. */

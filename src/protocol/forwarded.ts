@@ -1,0 +1,104 @@
+import { isIP } from "node:net";
+
+/** Where a proxy says that a request came from. */
+export interface ForwardedNode {
+  /** The IP address. */
+  readonly ip: string;
+  /** The port; 0 where none was told. */
+  readonly port: number;
+}
+
+/**
+ * Reads `X-Forwarded-For`: a list of addresses, to which each proxy adds the peer it was asked by.
+ *
+ * @param field The field's value; repeated fields joined with commas.
+ * @returns The addresses in their order; undefined for an element that is none.
+ *
+ * @example
+ * ```ts
+ * import { parseForwardedFor } from "@duet/websocket/protocol";
+ *
+ * console.assert(parseForwardedFor("203.0.113.7, 10.0.0.1")[0]?.ip === "203.0.113.7");
+ * ```
+ */
+export function parseForwardedFor(field: string): (ForwardedNode | undefined)[] {
+  return field.split(",").map((it) => readNode(it.trim()));
+}
+
+/** One pair of `Forwarded` with what ends it: nothing here can match in two ways, so it takes linear time. */
+const PAIR =
+  /[\t ]*([!#$%&'*+\-.^_`|~\dA-Za-z]+)=([!#$%&'*+\-.^_`|~\dA-Za-z]+|"(?:[^"\\]|\\[^])*")[\t ]*(;|,|$)/y;
+
+/**
+ * Reads `Forwarded` (RFC 7239 §4).
+ *
+ * @param field The field's value; repeated fields joined with commas.
+ * @returns What each element's `for` says, in order; undefined for one that tells no address, and no
+ * list at all when the field breaks the grammar.
+ *
+ * @example
+ * ```ts
+ * import { parseForwarded } from "@duet/websocket/protocol";
+ *
+ * const [client] = parseForwarded('for="[2001:db8::7]:4711";proto=https, for=10.0.0.1')!;
+ * console.assert(client?.ip === "2001:db8::7" && client.port === 4711);
+ * ```
+ */
+export function parseForwarded(field: string): (ForwardedNode | undefined)[] | undefined {
+  const nodes: (ForwardedNode | undefined)[] = [];
+  const names = new Set<string>();
+  let node: ForwardedNode | undefined;
+  let pair: RegExpExecArray | null;
+  PAIR.lastIndex = 0;
+  do {
+    pair = PAIR.exec(field);
+    if (pair === null) return undefined;
+    const [, name, value, end] = pair;
+    if (names.has(name.toLowerCase())) return undefined;
+    names.add(name.toLowerCase());
+    if (name.toLowerCase() === "for") node = readNode(unquote(value));
+    if (end === ";") continue;
+    nodes.push(node);
+    node = undefined;
+    names.clear();
+  } while (pair[3] !== "");
+  return nodes;
+}
+
+function unquote(value: string): string {
+  return value.startsWith('"') ? value.slice(1, -1).replace(/\\([^])/g, "$1") : value;
+}
+
+/** An address with or without a port (RFC 7239 §6); in brackets where IPv6 has a port. */
+const NODE = /^(?:\[([\da-fA-F:.]+)\]|([\d.]+))(?::(\d{1,5}))?$/;
+
+/** Names that hide an address, such as "unknown" and "_secret", tell none. */
+function readNode(text: string): ForwardedNode | undefined {
+  const [, inBrackets, plain, port = "0"] = NODE.exec(text) ?? [];
+  const ip = inBrackets ?? plain ?? text;
+  const version = isIP(ip);
+  if (version === 0 || ip.includes("%") || (inBrackets !== undefined && version !== 6)) {
+    return undefined;
+  }
+  return Number(port) > 0xffff ? undefined : { ip: unmapped(ip), port: Number(port) };
+}
+
+const MAPPED = /^(?:::|(?:0+:){5})ffff:(?=[\d.]+$)/i;
+
+/**
+ * Gives an IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2) as what it is.
+ *
+ * @param ip An IP address.
+ * @returns The IPv4 address, or what was given.
+ *
+ * @example
+ * ```ts
+ * import { unmapped } from "@duet/websocket/protocol";
+ *
+ * console.assert(unmapped("::ffff:203.0.113.7") === "203.0.113.7");
+ * console.assert(unmapped("2001:db8::7") === "2001:db8::7");
+ * ```
+ */
+export function unmapped(ip: string): string {
+  return ip.replace(MAPPED, "");
+}

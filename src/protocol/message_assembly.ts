@@ -1,0 +1,147 @@
+import { Buffer } from "node:buffer";
+import { CloseCode } from "./close.ts";
+import { Opcode } from "./frame.ts";
+import { copyMasked } from "./mask.ts";
+import { ProtocolError } from "./protocol_error.ts";
+import { Utf8Validator } from "./utf8.ts";
+
+/** How much larger a message's buffer becomes when it is full: few copies, bounded waste. */
+const GROWTH = 4;
+const EMPTY = new Uint8Array(0);
+const ASCII_MASK = 0x80808080 | 0;
+
+/**
+ * Buffers that are free to put texts together in, by size. A text leaves its buffer as a string, so
+ * the next one can have it; a binary message's buffer becomes the listener's own.
+ */
+const SPARE_SIZES = [64 * 1024, 256 * 1024, 1024 * 1024];
+const spares: (Uint8Array | undefined)[] = SPARE_SIZES.map(() => undefined);
+/** Below this a buffer of its own costs less than a large one that is hardly used. */
+const LEAST_SPARE_USE = 16 * 1024;
+
+function takeSpare(size: number): Uint8Array {
+  const tier = SPARE_SIZES.findIndex((it) => it >= size);
+  if (size < LEAST_SPARE_USE || tier === -1) return allocate(size);
+  const spare = spares[tier];
+  spares[tier] = undefined;
+  return spare ?? allocate(SPARE_SIZES[tier]);
+}
+
+function releaseSpare(bytes: Uint8Array): void {
+  const tier = SPARE_SIZES.indexOf(bytes.length);
+  if (tier !== -1) spares[tier] = bytes;
+}
+
+/** Memory that is not zeroed: nothing is shown of it but what has been written over. */
+function allocate(size: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
+  return new Uint8Array(buffer, byteOffset, size);
+}
+
+/** A message of which not everything has come. */
+export class MessageAssembly {
+  /** Text or binary. */
+  readonly opcode: number;
+  /** The reserved bits of its first frame. */
+  readonly rsv: number;
+  /** How many frames of it have begun. */
+  fragments = 0;
+  /** How many bytes of it have come. */
+  length = 0;
+  #bytes: Uint8Array = EMPTY;
+  #seen = 0;
+  readonly #validator: Utf8Validator | null;
+  // Whether the bytes themselves become the listener's.
+  readonly #owned: boolean;
+
+  /**
+   * @param opcode Text or binary.
+   * @param rsv The reserved bits of the first frame.
+   */
+  constructor(opcode: number, rsv: number) {
+    this.opcode = opcode;
+    this.rsv = rsv;
+    this.#validator = opcode === Opcode.TEXT && rsv === 0 ? new Utf8Validator() : null;
+    this.#owned = opcode === Opcode.BINARY && rsv === 0;
+  }
+
+  /** What has been put together so far. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** Whether it is a text of which all that has come is ASCII. */
+  get ascii(): boolean {
+    return this.#validator !== null && (this.#seen & ASCII_MASK) === 0;
+  }
+
+  /**
+   * Sees to it that there is room for what has come. What a peer says will come is believed up to
+   * `maxReserve`, beyond that only as bytes come in.
+   *
+   * @param needed How many bytes the message has with what has come.
+   * @param expected How many it has with the whole frame under way.
+   * @param final Whether that frame is its last.
+   * @param maxReserve How many bytes may be set aside on a peer's word.
+   */
+  reserve(needed: number, expected: number, final: boolean, maxReserve: number): void {
+    const full = this.#bytes;
+    if (needed <= full.length) return;
+    let size = Math.min(expected, Math.max(maxReserve, needed * GROWTH));
+    if (!final) size = Math.max(size, needed * 2);
+    this.#bytes = this.#owned ? allocate(size) : takeSpare(size);
+    if (this.length > 0) this.#bytes.set(full.subarray(0, this.length));
+    if (!this.#owned) releaseSpare(full);
+  }
+
+  /**
+   * Adds a piece of a payload; there must be room for it.
+   *
+   * @param piece The piece, masked.
+   * @param key The masking key of its frame.
+   * @param phase How many bytes of its frame came before.
+   * @throws {ProtocolError} 1007 when a text has a byte that cannot be in any.
+   */
+  append(piece: Uint8Array, key: number, phase: number): void {
+    const start = this.length;
+    const end = start + piece.length;
+    const seen = copyMasked(piece, this.#bytes, start, key, phase);
+    this.#seen |= seen;
+    this.length = end;
+    const validator = this.#validator;
+    if (validator === null || ((seen & ASCII_MASK) === 0 && validator.complete)) return;
+    if (!validator.push(this.#bytes, start, end)) throw notUtf8();
+  }
+
+  /**
+   * Ends the message.
+   *
+   * @returns Its bytes. A binary message's are the listener's own; others may only be looked at until
+   * {@linkcode MessageAssembly.release}.
+   * @throws {ProtocolError} 1007 when a text ends within a character.
+   */
+  finish(): Uint8Array {
+    if (this.#validator?.complete === false) throw notUtf8();
+    // The listener may keep its bytes: they must not hang on to memory that it cannot see.
+    return this.#owned && this.length < this.#bytes.length ? this.bytes.slice() : this.bytes;
+  }
+
+  /** Gives the buffer back, unless it has become the listener's. */
+  release(): void {
+    if (!this.#owned) releaseSpare(this.#bytes);
+    this.#bytes = EMPTY;
+  }
+}
+
+/**
+ * Makes the error for a text that is not UTF-8.
+ *
+ * @returns The error.
+ */
+export function notUtf8(): ProtocolError {
+  return new ProtocolError(
+    CloseCode.INVALID_PAYLOAD,
+    "Cannot accept a text message: it is not UTF-8",
+    "RFC 6455 §8.1",
+  );
+}
