@@ -36,11 +36,20 @@ export interface ReceiverOptions {
   maxFragments?: number;
   /** The most bytes set aside for a message before its bytes have come. */
   maxReserve?: number;
+  /**
+   * Whether small binary messages that came in one read may be views of one buffer of at most 4 KiB,
+   * which is faster where a typed array is costly to make. Default false.
+   */
+  shareBuffers?: boolean;
   /** The extensions agreed on in the opening handshake. */
   extensions?: readonly NegotiatedExtension[];
 }
 
 const ASCII_MASK = 0x80808080 | 0;
+/** From here on unmasking and copying in one go is the faster way. */
+const COPY_MASKED_FROM = 4096;
+/** The size of a buffer that messages of one read share. */
+const SHARED_SIZE = 4096;
 /** Stands for no chunks, so that an idle connection holds no array. */
 const NONE: Uint8Array[] = [];
 
@@ -78,6 +87,11 @@ export class Receiver {
   readonly #rsvAllowed: number;
   readonly #header = new FrameHeader();
 
+  readonly #shareBuffers: boolean;
+  // What the binary messages of the chunk being parsed are copied into.
+  #shared: Uint8Array | null = null;
+  #sharedUsed = 0;
+
   #ended = false;
   #paused = false;
   #parsing = false;
@@ -105,6 +119,7 @@ export class Receiver {
     this.#maxFragments = options.maxFragments ?? 131_072;
     this.#maxReserve = options.maxReserve ?? 65_536;
     this.#extensions = options.extensions ?? [];
+    this.#shareBuffers = options.shareBuffers ?? false;
     this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);
   }
 
@@ -186,6 +201,7 @@ export class Receiver {
       this.#fail(error);
     } finally {
       this.#parsing = false;
+      this.#shared = null;
     }
   }
 
@@ -290,10 +306,28 @@ export class Receiver {
       if (text === undefined) throw notUtf8();
       this.#events.onText(text);
     } else {
-      const data = new Uint8Array(end - start);
-      copyMasked(chunk.subarray(start, end), data, 0, header.maskingKey, 0);
-      this.#events.onBinary(data);
+      this.#events.onBinary(this.#takeBinary(chunk, start, end, header.maskingKey));
     }
+  }
+
+  /** Makes a whole binary message the listener's own, unmasked. */
+  #takeBinary(chunk: Uint8Array, start: number, end: number, key: number): Uint8Array {
+    const length = end - start;
+    if (length >= COPY_MASKED_FROM) {
+      const data = new Uint8Array(length);
+      copyMasked(chunk.subarray(start, end), data, 0, key, 0);
+      return data;
+    }
+    applyMask(chunk, start, end, key, 0);
+    if (!this.#shareBuffers || length > SHARED_SIZE / 4) return chunk.slice(start, end);
+    let used = this.#sharedUsed;
+    if (this.#shared === null || used + length > this.#shared.length) {
+      this.#shared = new Uint8Array(Math.min(SHARED_SIZE, chunk.length - start));
+      used = 0;
+    }
+    this.#shared.set(chunk.subarray(start, end), used);
+    this.#sharedUsed = used + length;
+    return this.#shared.subarray(used, used + length);
   }
 
   #beginFragment(header: FrameHeader): void {

@@ -169,7 +169,20 @@ function textLength(text: string): number {
   return length;
 }
 
-function checkWellFormed(text: string): void {
+/**
+ * Makes sure that a text has a UTF-8 form, as a text message must (RFC 6455 §5.6).
+ *
+ * @param text The text.
+ * @throws {TypeError} When it has a lone surrogate.
+ *
+ * @example
+ * ```ts
+ * import { checkWellFormed } from "@duet/websocket/protocol";
+ *
+ * checkWellFormed("🥊");
+ * ```
+ */
+export function checkWellFormed(text: string): void {
   if (!text.isWellFormed()) {
     throw new TypeError("Cannot send a text with a lone surrogate: it has no UTF-8 form");
   }

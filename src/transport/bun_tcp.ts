@@ -119,6 +119,7 @@ let scratch = new Uint8Array(SCRATCH_SIZE);
 class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
+  readonly sharesBuffers = false;
   sink!: ByteSink;
   // What the operating system did not take of the last write.
   #rest: Uint8Array | null = null;

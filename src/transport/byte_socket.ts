@@ -4,6 +4,8 @@ import type { Peer } from "./transport.ts";
 export interface ByteSocket extends Peer {
   /** Told of what happens; may be replaced. */
   sink: ByteSink;
+  /** Whether this runtime makes typed arrays so slowly that small messages should share one. */
+  readonly sharesBuffers: boolean;
   /** How many bytes of the last write have not been taken by the operating system. */
   readonly unwritten: number;
   /**

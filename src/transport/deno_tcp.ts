@@ -127,6 +127,7 @@ class DenoByteSocket implements ByteSocket {
   readonly native: DenoConn;
   readonly remote: Address;
   readonly secure: boolean;
+  readonly sharesBuffers = true;
   sink!: ByteSink;
   unwritten = 0;
   #resume: (() => void) | null = null;

@@ -79,6 +79,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
       maxMessageSize: limits.maxRecvSize,
       maxFragments: limits.maxFragments,
       maxReserve: limits.maxReserve,
+      shareBuffers: socket.sharesBuffers,
       extensions,
     });
   }

@@ -51,6 +51,7 @@ class NodeByteSocket implements ByteSocket {
   readonly native: Socket;
   readonly remote: Address;
   readonly secure: boolean;
+  readonly sharesBuffers = false;
   sink!: ByteSink;
   unwritten = 0;
   #closed = false;
