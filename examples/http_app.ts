@@ -17,7 +17,7 @@ import process from "node:process";
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS_TEXT } from "@std/http/status";
 import { WebSocketServer } from "../mod.ts";
-import { type Flags, readFlags, runtime, serverUrl, stopOnSignal } from "./flags.ts";
+import { type Flags, readFlags, runServer, serverUrl, type StartableServer } from "./flags.ts";
 import { requireSameOrigin } from "./same_origin.ts";
 
 type Handler = (request: Request, info: unknown) => Response | Promise<Response>;
@@ -26,6 +26,47 @@ type Handler = (request: Request, info: unknown) => Response | Promise<Response>
 interface HttpServer {
   readonly port: number;
   stop(): Promise<void>;
+}
+
+class App implements StartableServer {
+  readonly isSsl = flags.options.tls !== undefined;
+  #http: HttpServer | undefined;
+
+  // This server never listens itself: it is handed the requests for /ws.
+  readonly #sockets = new WebSocketServer({
+    ...flags.options,
+    onConnect: (_server, connection) => {
+      const tell = () => void this.#sockets.broadcast(JSON.stringify(this.#visitors()));
+      connection.on({ handshake: requireSameOrigin, ready: tell, disconnect: tell });
+    },
+  });
+
+  get port(): number | undefined {
+    return this.#http?.port;
+  }
+
+  start(): Promise<void> {
+    const handler: Handler = (request, info) => this.#handle(request, info);
+    this.#http = serve(flags, handler, this.#sockets.websocket);
+    return Promise.resolve();
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#sockets.shutdown();
+    await this.#http?.stop();
+  }
+
+  #handle(request: Request, info: unknown): Response | Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/ws") return this.#sockets.upgrade(request, info);
+    if (request.method !== "GET" && request.method !== "HEAD") return plain(405);
+    if (pathname === "/api/visitors") return Response.json(this.#visitors());
+    return serveFile(request, pathname);
+  }
+
+  #visitors(): { visitors: number } {
+    return { visitors: Array.from(this.#sockets.connections).length };
+  }
 }
 
 const flags = readFlags({
@@ -44,40 +85,8 @@ const files = new Map([
   ["/app.js", await readFile("app.js", "text/javascript")],
 ]);
 
-// This server never listens itself: it is handed the requests for /ws.
-const sockets = new WebSocketServer({
-  ...flags.options,
-  onConnect(_server, connection) {
-    connection.on({ handshake: requireSameOrigin, ready: tellVisitors, disconnect: tellVisitors });
-  },
-});
-
-const http = serve(flags, handle);
-stopOnSignal({
-  async shutdown() {
-    await sockets.shutdown();
-    await http.stop();
-  },
-});
-const isSsl = flags.options.tls !== undefined;
-const address = serverUrl({ port: http.port, isSsl }, flags, "http");
-console.log(`listening on ${address} (http, ${runtime})`);
-
-function handle(request: Request, info: unknown): Response | Promise<Response> {
-  const { pathname } = new URL(request.url);
-  if (pathname === "/ws") return sockets.upgrade(request, info);
-  if (request.method !== "GET" && request.method !== "HEAD") return plain(405);
-  if (pathname === "/api/visitors") return Response.json(visitors());
-  return serveFile(request, pathname);
-}
-
-function visitors(): { visitors: number } {
-  return { visitors: Array.from(sockets.connections).length };
-}
-
-function tellVisitors(): void {
-  sockets.broadcast(JSON.stringify(visitors()));
-}
+const app = await runServer(flags, () => new App());
+console.log(`open ${serverUrl(app, flags, "http")}/ in a browser`);
 
 function serveFile(request: Request, pathname: string): Response {
   const file = files.get(pathname);
@@ -106,11 +115,15 @@ async function readFile(name: string, type: string) {
 }
 
 /** Starts this runtime's own HTTP server; both call the handler with what `upgrade` needs. */
-function serve({ hostname, port, options }: Flags, handler: Handler): HttpServer {
+function serve(
+  { hostname, port, options }: Flags,
+  handler: Handler,
+  websocket: unknown,
+): HttpServer {
   const { Deno, Bun } = globalThis as unknown as Partial<Runtimes>;
   if (Bun !== undefined) {
     const { tls } = options;
-    const server = Bun.serve({ hostname, port, tls, fetch: handler, websocket: sockets.websocket });
+    const server = Bun.serve({ hostname, port, tls, fetch: handler, websocket });
     return { port: server.port, stop: () => server.stop() };
   }
   if (Deno !== undefined) {

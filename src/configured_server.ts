@@ -3,7 +3,7 @@ import { setHandlers } from "./connection_events.ts";
 import type { WebSocketError } from "./errors.ts";
 import { ServerHost } from "./host.ts";
 import type { DebugLevel } from "./logger.ts";
-import { checkNumber } from "./numbers.ts";
+import { checkNumber, type NumberName } from "./numbers.ts";
 import type {
   ConnectionClass,
   ExtensionLike,
@@ -20,7 +20,9 @@ import {
   readSettings,
   readSubprotocols,
   readVersions,
+  type Settings,
 } from "./settings.ts";
+import { unsupported } from "./transport/unsupported.ts";
 import type { WebSocketVersion } from "./version.ts";
 
 const EVENTS = ["accept", "connect", "shutdown", "tick", "error"] as const;
@@ -83,7 +85,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
    */
   on(handlers: ServerEvents<C>): this {
     const checked: Record<string, unknown> = {};
-    setHandlers(checked, handlers, EVENTS, "server");
+    this.#host.keeping(() => setHandlers(checked, handlers, EVENTS, "server"));
     for (const [event, handler] of Object.entries(checked)) {
       const name = `on${event[0].toUpperCase()}${event.slice(1)}` as keyof ServerHandlers<C>;
       (this.#host.handlers as Record<string, unknown>)[name] = handler;
@@ -143,13 +145,21 @@ export class ConfiguredServer<C extends WebSocketConnection> {
 
   // Settings; they hold for connections made after they were set.
 
+  #set<Name extends keyof Settings<C>>(name: Name, read: () => Settings<C>[Name]): void {
+    this.#host.settings[name] = this.#host.keeping(read);
+  }
+
+  #setNumber(name: NumberName & keyof Settings<C>, value: number): void {
+    this.#set(name, () => checkNumber(name, value));
+  }
+
   /** The class of connections. */
   get connectionClass(): ConnectionClass<C> {
     return this.#host.settings.connectionClass;
   }
 
   set connectionClass(connectionClass: ConnectionClass<C>) {
-    this.#host.settings.connectionClass = readConnectionClass(connectionClass);
+    this.#set("connectionClass", () => readConnectionClass(connectionClass));
   }
 
   /** The extensions that clients may have. */
@@ -158,9 +168,16 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set extensions(extensions: ExtensionLike | readonly ExtensionLike[]) {
-    const read = readExtensions(extensions);
-    checkExtensions(read, this.#host.transport);
-    this.#host.settings.extensions = read;
+    this.#set("extensions", () => {
+      const { transport, running } = this.#host;
+      const read = readExtensions(extensions);
+      checkExtensions(read, transport);
+      const { name, capabilities } = transport;
+      if (running && capabilities.compression && !capabilities.extensions) {
+        throw unsupported("change extensions", name, "its engine was told of them at the start");
+      }
+      return read;
+    });
   }
 
   /** The subprotocols that this server speaks. */
@@ -169,7 +186,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set subprotocol(subprotocol: readonly string[]) {
-    this.#host.settings.subprotocol = readSubprotocols(subprotocol);
+    this.#set("subprotocol", () => readSubprotocols(subprotocol));
   }
 
   /** The protocol version, or the most wanted one of several. */
@@ -178,7 +195,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set version(version: VersionLike) {
-    this.#host.settings.versions = readVersions(version);
+    this.#set("versions", () => readVersions(version));
   }
 
   /** The protocol versions, most wanted first. */
@@ -187,7 +204,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set versions(versions: readonly VersionLike[]) {
-    this.#host.settings.versions = readVersions(versions);
+    this.#set("versions", () => readVersions(versions));
   }
 
   /** Messages of fewer bytes go uncompressed. */
@@ -196,7 +213,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set compressionThreshold(bytes: number) {
-    this.#host.settings.compressionThreshold = checkNumber("compressionThreshold", bytes);
+    this.#setNumber("compressionThreshold", bytes);
   }
 
   /** How many seconds a peer may be silent; 0 turns the checks off. */
@@ -205,17 +222,17 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set silenceMax(seconds: number) {
-    this.#host.settings.silenceMax = checkNumber("silenceMax", seconds);
+    this.#setNumber("silenceMax", seconds);
     this.#host.reschedule();
   }
 
   /** How many seconds lie between two checks for silence. */
   get silenceCheckInterval(): number {
-    return this.#host.settings.silenceCheckInterval;
+    return this.#host.silenceCheckInterval;
   }
 
   set silenceCheckInterval(seconds: number) {
-    this.#host.settings.silenceCheckInterval = checkNumber("silenceCheckInterval", seconds);
+    this.#setNumber("silenceCheckInterval", seconds);
     this.#host.reschedule();
   }
 
@@ -225,7 +242,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set tickPeriod(seconds: number) {
-    this.#host.settings.tickPeriod = checkNumber("tickPeriod", seconds);
+    this.#setNumber("tickPeriod", seconds);
     this.#host.reschedule();
   }
 
@@ -235,7 +252,7 @@ export class ConfiguredServer<C extends WebSocketConnection> {
   }
 
   set debug(level: DebugLevel) {
-    this.#host.log.level = checkNumber("debug", level) as DebugLevel;
+    this.#host.log.level = this.#host.keeping(() => checkNumber("debug", level)) as DebugLevel;
   }
 
   /** Whether `connections` gives a plain array. */

@@ -1,11 +1,12 @@
 import { Buffer } from "node:buffer";
 import type { WebSocketConnection } from "./connection.ts";
-import type { HandlerTable } from "./connection_events.ts";
+import type { ConnectionHandlers, HandlerTable } from "./connection_events.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import { closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
-import type { Address, Channel, Peer, SharedMessage } from "./transport/transport.ts";
+import type { Address, Channel, Peer, SharedMessage, Transport } from "./transport/transport.ts";
+import { unsupported } from "./transport/unsupported.ts";
 
 /** What a connection needs of the server. */
 export interface ConnectionHost {
@@ -16,8 +17,9 @@ export interface ConnectionHost {
   readonly maxBufferedAmount: number;
   /** Whether pings are answered by the transport's engine. */
   readonly enginePongs: boolean;
-  /** Whether pings can be sent. */
+  /** Whether pings can be sent, and are told of. */
   readonly canPing: boolean;
+  readonly transport: Pick<Transport, "name" | "capabilities" | "maxPayload">;
   opened(connection: WebSocketConnection): void;
   closed(connection: WebSocketConnection): void;
   report(error: Error, connection: WebSocketConnection): void;
@@ -48,12 +50,12 @@ export class ConnectionCore implements DeliveryOwner {
   subprotocol: string | undefined = undefined;
   extensions: readonly string[] = NO_EXTENSIONS;
   error: WebSocketError | undefined = undefined;
-  maxSendSize = 0;
+  maxSendSize = UNSET;
   /** How many checks in a row found that nothing had come. */
   silentChecks = 0;
   #doPong: PingAnswer | null = DEFAULT_PONG;
-  #maxRecvSize = 0;
-  #compressionThreshold = 0;
+  #maxRecvSize = UNSET;
+  #compressionThreshold = UNSET;
   #nodelay = true;
   #overflowed = false;
   #drained: { promise: Promise<void>; resolve: () => void } | undefined = undefined;
@@ -64,15 +66,35 @@ export class ConnectionCore implements DeliveryOwner {
     this.delivery = new Delivery(table, this);
   }
 
+  /** Whether it has, or had, a peer. */
+  get attached(): boolean {
+    return this.remote !== NOWHERE;
+  }
+
   /** Puts the connection to work for a peer. */
   attach(host: ConnectionHost, peer: Peer): void {
     this.host = host;
     this.#peer = peer;
     this.remote = peer.remote;
     this.secure = peer.secure;
-    this.#maxRecvSize = host.maxRecvSize;
-    this.maxSendSize = host.maxSendSize;
-    this.#compressionThreshold = host.compressionThreshold;
+    // The constructor of a subclass may have set some of these.
+    if (this.#maxRecvSize === UNSET) this.#maxRecvSize = host.maxRecvSize;
+    if (this.maxSendSize === UNSET) this.maxSendSize = host.maxSendSize;
+    if (this.#compressionThreshold === UNSET) {
+      this.#compressionThreshold = host.compressionThreshold;
+    }
+    this.#checkPong(this.#doPong);
+    this.#checkNoDelay(this.#nodelay);
+    this.#checkRecvSize(this.#maxRecvSize);
+    this.checkEvents(this.table.handlers);
+  }
+
+  /** Throws for handlers of events that the transport's engine does not tell of. */
+  checkEvents(handlers: ConnectionHandlers<unknown>): void {
+    if (!this.attached || this.host.canPing) return;
+    for (const event of ["ping", "pong"] as const) {
+      if (handlers[event] !== undefined) throw this.#unsupported(`tell of a ${event}`, KEEPS_PINGS);
+    }
   }
 
   /** What the runtime calls this connection. */
@@ -237,13 +259,14 @@ export class ConnectionCore implements DeliveryOwner {
   }
 
   set doPong(answer: PingAnswer | null) {
-    if (this.host.enginePongs && answer !== DEFAULT_PONG) {
-      throw new WebSocketError(
-        "ERR_UNSUPPORTED",
-        'Cannot set doPong: the runtime\'s own engine answers pings. Use transport: "tcp".',
-      );
-    }
+    if (this.attached) this.#checkPong(answer);
     this.#doPong = answer;
+  }
+
+  #checkPong(answer: PingAnswer | null): void {
+    if (this.host.enginePongs && answer !== DEFAULT_PONG) {
+      throw this.#unsupported("set doPong", "its engine answers pings by itself");
+    }
   }
 
   get maxRecvSize(): number {
@@ -251,8 +274,19 @@ export class ConnectionCore implements DeliveryOwner {
   }
 
   set maxRecvSize(bytes: number) {
+    if (this.attached) this.#checkRecvSize(bytes);
     this.#maxRecvSize = bytes;
     if (this.channel !== null) this.channel.maxRecvSize = bytes;
+  }
+
+  #checkRecvSize(bytes: number): void {
+    const { maxPayload = Infinity } = this.host.transport;
+    if (bytes > maxPayload) {
+      throw this.#unsupported(
+        `set maxRecvSize to ${bytes}`,
+        `its engine takes no more than the server's maxRecvSize, which is ${maxPayload}`,
+      );
+    }
   }
 
   get compressionThreshold(): number {
@@ -269,11 +303,25 @@ export class ConnectionCore implements DeliveryOwner {
   }
 
   set nodelay(on: boolean) {
+    if (this.attached) this.#checkNoDelay(on);
     this.channel?.setNoDelay(on);
     this.#nodelay = on;
   }
+
+  #checkNoDelay(on: boolean): void {
+    if (!on && !this.host.transport.capabilities.socket) {
+      throw this.#unsupported("turn nodelay off", "the runtime owns the socket");
+    }
+  }
+
+  #unsupported(what: string, why: string): WebSocketError {
+    return unsupported(what, this.host.transport.name, why);
+  }
 }
 
+/** A size that the server's option decides on. */
+const UNSET = -1;
+const KEEPS_PINGS = "its engine keeps pings and pongs to itself";
 const NO_EXTENSIONS: readonly string[] = [];
 const NOWHERE: Address = { ip: "", port: 0 };
 const NO_BYTES = new Uint8Array(0);

@@ -96,7 +96,7 @@ export function setHandlers(
 export interface HandlerTable {
   readonly handlers: ConnectionHandlers<unknown>;
   /** Throws when handlers cannot be set at this time. */
-  guard: { checkMixing(handlers: object): void } | null;
+  guard: { check(handlers: object): void } | null;
 }
 
 let tableOf: (connection: ConnectionEvents) => HandlerTable;
@@ -142,7 +142,7 @@ export class ConnectionEvents {
    * ```
    */
   on(handlers: ConnectionHandlers<this>): this {
-    this.#table.guard?.checkMixing(handlers);
+    this.#table.guard?.check(handlers);
     setHandlers(this.#table.handlers, handlers);
     return this;
   }

@@ -14,6 +14,8 @@ export interface DeliveryOwner {
   closing(): void;
   closed(): void;
   report(error: WebSocketError): void;
+  /** Throws for handlers of events that cannot come. */
+  checkEvents(handlers: object): void;
 }
 
 /**
@@ -154,8 +156,12 @@ export class Delivery implements ChannelEvents {
     }
   }
 
-  /** Throws when handlers for messages are set on a connection whose messages are pulled. */
-  checkMixing(handlers: object): void {
+  /**
+   * Throws when handlers for messages are set on a connection whose messages are pulled, and for events
+   * that cannot come.
+   */
+  check(handlers: object): void {
+    this.#owner.checkEvents(handlers);
     if (this.#pulls === null) return;
     const name = MESSAGE_EVENTS.find((name) => name in handlers);
     if (name === undefined) return;

@@ -1,3 +1,4 @@
+import { AddressCounts } from "./address_counts.ts";
 import { connectionCore, WebSocketConnection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_core.ts";
 import { isThenable } from "./delivery.ts";
@@ -15,6 +16,7 @@ import type {
   FrameTrace,
   Opening,
   Peer,
+  Refusal,
   RequestInfo,
   Transport,
   TransportHost,
@@ -38,6 +40,7 @@ export class ServerHost<C extends WebSocketConnection>
   readonly liveness = new Liveness(this.ready);
   /** All connections from their accept to their end. */
   readonly all = new Set<C>();
+  readonly #addresses: AddressCounts | null;
   readonly #ticker = new Ticker(() => this.call("onTick"));
   readonly #server: WebSocketServer<C>;
   readonly #onRequest: WebSocketServerOptions<C>["onRequest"];
@@ -58,6 +61,9 @@ export class ServerHost<C extends WebSocketConnection>
     this.settings = settings;
     this.#onRequest = options.onRequest;
     this.selectSubprotocol = options.selectSubprotocol;
+    this.#addresses = settings.maxConnectionsPerAddress < Number.MAX_SAFE_INTEGER
+      ? new AddressCounts()
+      : null;
     this.log = new LeveledLogger(settings.debug, settings.logger);
     const { onAccept, onConnect, onShutdown, onTick, onError } = options;
     this.handlers = { onAccept, onConnect, onShutdown, onTick, onError };
@@ -89,8 +95,10 @@ export class ServerHost<C extends WebSocketConnection>
     return this.transport.capabilities.ping;
   }
 
-  get full(): boolean {
-    return this.#state === "stopping" || this.all.size > this.settings.maxConnections;
+  isFull(connection: WebSocketConnection): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    return this.#state === "stopping" || this.all.size > maxConnections ||
+      (this.#addresses?.add(connection, connection.ip) ?? 0) > maxConnectionsPerAddress;
   }
 
   get maxRecvSize(): number {
@@ -113,6 +121,10 @@ export class ServerHost<C extends WebSocketConnection>
     return this.settings.maxBufferedAmount;
   }
 
+  get silenceCheckInterval(): number {
+    return this.settings.silenceCheckInterval ?? this.settings.silenceMax / 2;
+  }
+
   get trace(): FrameTrace | null {
     if (this.log.level < 4) return null;
     return (peer, direction, opcode, length, payload) => {
@@ -127,9 +139,13 @@ export class ServerHost<C extends WebSocketConnection>
 
   // Peers.
 
-  accept(peer: Peer): Opening | null | Promise<Opening | null> {
-    // Far beyond the limit not even an answer is worth its cost.
-    if (this.all.size >= this.settings.maxConnections * 2) return null;
+  accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal> {
+    const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    // Far beyond the limits not even an answer is worth its cost.
+    if (
+      this.all.size >= maxConnections * 2 ||
+      (this.#addresses?.from(peer.remote.ip) ?? 0) >= maxConnectionsPerAddress * 2
+    ) return 503;
     const init = {
       server: this.#server,
       socket: peer.native,
@@ -149,28 +165,30 @@ export class ServerHost<C extends WebSocketConnection>
     }
   }
 
-  #refused(error: unknown): null {
+  #refused(error: unknown): Refusal {
     this.report(handlerError("onAccept", error));
-    return null;
+    return 500;
   }
 
-  #connect(peer: Peer, made: unknown): Opening | null | Promise<Opening | null> {
+  #connect(peer: Peer, made: unknown): Opening | Refusal | Promise<Opening | Refusal> {
     const connection = checkConnection(made) as C;
     const core = connectionCore(connection);
     core.attach(this, peer);
     this.all.add(connection);
+    // Through a proxy come many clients: whose a connection is, its request will tell.
+    const { trustProxy } = this.settings;
+    if (trustProxy?.has(peer.remote.ip) !== true) this.#addresses?.add(connection, connection.ip);
     const opening = new ServerOpening(this as OpeningHost, core);
-    const refuse = (error: unknown): null => {
+    const refuse = (error: unknown): Refusal => {
       this.report(handlerError("onConnect", error), connection);
       opening.failed();
-      return null;
+      return 500;
     };
-    const welcome = (result: unknown): Opening | null => {
-      const refused = result === false || result === 0 || result === "" || result === null ||
-        core.aborted;
-      if (!refused) return opening;
+    const welcome = (result: unknown): Opening | Refusal => {
+      const refused = result === false || result === 0 || result === "";
+      if (!refused && !core.aborted) return opening;
       opening.failed();
-      return null;
+      return 403;
     };
     try {
       const result = this.handlers.onConnect?.(this.#server, connection);
@@ -183,7 +201,9 @@ export class ServerHost<C extends WebSocketConnection>
 
   async request(request: Request, info: RequestInfo): Promise<Response> {
     try {
-      return await this.#onRequest!(request, info);
+      const { trustProxy } = this.settings;
+      const remote = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
+      return await this.#onRequest!(request, { ...info, remote });
     } catch (error) {
       this.report(handlerError("onRequest", error));
       return new Response("Internal Server Error\n", { status: 500 });
@@ -200,11 +220,16 @@ export class ServerHost<C extends WebSocketConnection>
   closed(connection: WebSocketConnection): void {
     this.ready.delete(connection as C);
     this.all.delete(connection as C);
+    this.#addresses?.remove(connection);
     if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} has left`);
     if (this.all.size === 0) this.#empty?.();
   }
 
   // Running.
+
+  get running(): boolean {
+    return this.#state === "running";
+  }
 
   /** Begins to look for silence and to tick. */
   run(): void {
@@ -215,8 +240,9 @@ export class ServerHost<C extends WebSocketConnection>
   /** Takes up times that were changed. */
   reschedule(): void {
     if (this.#state !== "running") return;
-    const { silenceMax, silenceCheckInterval, tickPeriod } = this.settings;
-    this.liveness.schedule(silenceMax, silenceCheckInterval);
+    const { silenceMax, tickPeriod } = this.settings;
+    // An engine that cannot be pinged by us looks for silence by itself, and does not tell of its pongs.
+    this.liveness.schedule(this.canPing ? silenceMax : 0, this.silenceCheckInterval);
     this.#ticker.schedule(tickPeriod);
   }
 
@@ -267,6 +293,16 @@ export class ServerHost<C extends WebSocketConnection>
     }
   }
 
+  /** Does what may throw, and keeps the error. */
+  keeping<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof WebSocketError) this.lastError = error;
+      throw error;
+    }
+  }
+
   /** Calls one of the server's handlers; never throws. */
   async call(name: "onShutdown" | "onTick"): Promise<void> {
     try {
@@ -306,6 +342,12 @@ function checkConnection(made: unknown): WebSocketConnection {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
       "Cannot use what onAccept returned: it is no WebSocketConnection. Extend that class.",
+    );
+  }
+  if (connectionCore(made).attached) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot use what onAccept returned: it is another client's. Make a connection for each.",
     );
   }
   return made;

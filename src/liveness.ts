@@ -1,4 +1,5 @@
 import { connectionCore, type WebSocketConnection } from "./connection.ts";
+import { Ticker } from "./ticker.ts";
 
 /**
  * Finds peers that have gone without a word: at each check a connection from which nothing came since
@@ -7,7 +8,7 @@ import { connectionCore, type WebSocketConnection } from "./connection.ts";
  */
 export class Liveness {
   readonly #connections: ReadonlySet<WebSocketConnection>;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #ticker = new Ticker(() => this.#check());
   #silenceMax = 0;
   #interval = 0;
 
@@ -22,20 +23,16 @@ export class Liveness {
    * @param interval Seconds.
    */
   schedule(silenceMax: number, interval: number): void {
-    this.stop();
     this.#silenceMax = silenceMax;
     this.#interval = interval;
-    if (silenceMax > 0 && interval > 0) {
-      this.#timer = setInterval(() => this.#check(), interval * 1000);
-    }
+    this.#ticker.schedule(silenceMax > 0 ? interval : 0);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#ticker.stop();
   }
 
-  #check(): void {
+  #check(): Promise<void> {
     for (const connection of this.#connections) {
       const core = connectionCore(connection);
       const channel = core.live;
@@ -44,11 +41,13 @@ export class Liveness {
       if (channel.heard || core.delivery.holding) {
         channel.heard = false;
         core.silentChecks = 0;
-      } else if (++core.silentChecks * this.#interval > this.#silenceMax + this.#interval) {
+      } else if (core.silentChecks++ * this.#interval >= this.#silenceMax) {
+        // The first silent check told that nothing had come since the one before it.
         channel.terminate();
       } else {
         core.probe();
       }
     }
+    return Promise.resolve();
   }
 }

@@ -17,6 +17,7 @@ export const NUMBERS = {
   maxHeaderSize: COUNT,
   maxHeaderFields: COUNT,
   maxConnections: COUNT,
+  maxConnectionsPerAddress: COUNT,
   highWaterMark: SIZE,
   maxBufferedAmount: SIZE,
   handshakeTimeout: TIME,

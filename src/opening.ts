@@ -4,6 +4,7 @@ import { isThenable } from "./delivery.ts";
 import { Handshake, HandshakeRequest } from "./handshake.ts";
 import {
   formatExtension,
+  formatFields,
   HttpError,
   type NegotiatedExtension,
   negotiateExtensions,
@@ -27,8 +28,8 @@ export interface OpeningHost {
   readonly selectSubprotocol:
     | ((offered: readonly string[], handshake: Handshake) => string | undefined)
     | undefined;
-  /** Whether there are more connections than there may be. */
-  readonly full: boolean;
+  /** Whether there are more connections than there may be, or more from this one's address. */
+  isFull(connection: WebSocketConnection): boolean;
   report(error: Error, connection?: WebSocketConnection): void;
 }
 
@@ -55,13 +56,18 @@ export class ServerOpening implements Opening {
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
       if (this.#core.aborted) return DROP;
-      if (this.#host.full) {
+      const { allowedOrigins, trustProxy } = this.#host.settings;
+      if (trustProxy !== undefined) {
+        this.#core.remote = trustProxy.clientOf(head, this.#core.remote);
+      }
+      if (this.#host.isFull(this.#core.connection)) {
         throw new HttpError(503, "Cannot take another connection: try again later", {
           "Retry-After": "10",
         });
       }
       const opening = readOpeningHandshake(head);
       this.#core.handshake = new Handshake(new HandshakeRequest(head, this.#core.secure));
+      if (allowedOrigins?.allow(opening.origin) === false) throw wrongOrigin();
       const allowed = this.#core.delivery.handlers.origin?.(
         this.#core.connection,
         originUrl(opening.origin),
@@ -80,7 +86,7 @@ export class ServerOpening implements Opening {
 
   #negotiate(opening: OpeningHandshake, allowed: unknown): Answer | Promise<Answer> {
     const { settings } = this.#host;
-    if (allowed === false) throw new HttpError(403, "Cannot open a WebSocket from this origin");
+    if (allowed === false) throw wrongOrigin();
     const versions = settings.versions.map(Number);
     if (!versions.includes(opening.version)) throw versionNotServed(versions);
     const handshake = this.#core.handshake!;
@@ -109,6 +115,7 @@ export class ServerOpening implements Opening {
   #finish(opening: OpeningHandshake, handshake: Handshake): Answer {
     const { rejection } = handshake;
     if (rejection !== undefined) {
+      formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
     if (this.#core.aborted) return DROP;
@@ -116,6 +123,8 @@ export class ServerOpening implements Opening {
     const { subprotocol } = this.#core;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
+    // `Headers` lets control characters pass, and not every engine refuses them: this throws.
+    formatFields(handshake.added ?? []);
     for (const [name, value] of handshake.added ?? []) {
       if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
         throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
@@ -163,6 +172,10 @@ export class ServerOpening implements Opening {
 }
 
 const DROP: Answer = { status: 0 };
+
+function wrongOrigin(): HttpError {
+  return new HttpError(403, "Cannot open a WebSocket from this origin");
+}
 
 /** The origin as a URL; one that cannot be read is nobody's, as the opaque origin "null" is. */
 function originUrl(origin: string | null): URL | null {

@@ -91,6 +91,19 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   connectionClass?: ConnectionClass<C>;
   /** "permessage-deflate", `permessageDeflate({ … })`, or extensions of the user's own. */
   extensions?: ExtensionLike | ExtensionLike[];
+  /**
+   * The pages that may open a WebSocket, by their origins: "https://example.com", or
+   * "https://*.example.com" for all subdomains of it. Others are answered 403 before the `origin`
+   * event. Programs that are no browsers send no `Origin` and are let through. By default any page may:
+   * with a user's cookies too.
+   */
+  allowedOrigins?: string[];
+  /**
+   * The proxies in front of this server, as IP addresses and CIDR ranges. Of a client that comes
+   * through one, `ip` and `port` are those that `Forwarded` or `X-Forwarded-For` tells, from the
+   * `origin` event on; where the two tell different clients, neither is believed. By default none.
+   */
+  trustProxy?: string[];
   /** The subprotocols that this server speaks: the first that a client offered is chosen. */
   subprotocol?: string[];
   /** Chooses the subprotocol instead; undefined goes on without one. */
@@ -118,6 +131,11 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   maxHeaderFields?: number;
   /** The most connections at once, those that are opening included; default 10,000. */
   maxConnections?: number;
+  /**
+   * The most connections at once from one client's address, or for IPv6 from the 64 bits that it
+   * begins with; by default only `maxConnections` limits them.
+   */
+  maxConnectionsPerAddress?: number;
   /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
   highWaterMark?: number;
   /** Above this many bytes waiting, a peer is dropped; default 64 MiB. */

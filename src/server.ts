@@ -5,6 +5,7 @@ import { ConnectionList } from "./connection_list.ts";
 import { WebSocketError } from "./errors.ts";
 import type { ServerHost } from "./host.ts";
 import type { WebSocketServerOptions } from "./options.ts";
+import { checkWellFormed } from "./protocol/mod.ts";
 import { checkExtensions } from "./settings.ts";
 import { selectTransport } from "./transport/select.ts";
 import type {
@@ -91,9 +92,18 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     try {
       this.#address = await this.#transport.listen({ hostname, port, tls, listener: listen });
     } catch (error) {
-      this.#state = "new";
+      if (this.#shuttingDown === undefined) this.#state = "new";
       if (error instanceof WebSocketError) throw this.#keep(error);
       throw this.#keep(listenError(error, `${hostname ?? "0.0.0.0"}:${port}`, tls !== undefined));
+    }
+    if (this.#shuttingDown !== undefined) {
+      await this.#transport.stop();
+      throw this.#keep(
+        new WebSocketError(
+          "ERR_STATE",
+          "Cannot start a server that is told to shut down meanwhile",
+        ),
+      );
     }
     this.#run();
     this.#host.log.info(`Listening on ${this.ip}:${this.port} (${this.#transport.name})`);
@@ -183,7 +193,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * ```
    */
   upgrade(request: Request, info: unknown): Promise<Response> {
-    if (this.#transport.upgrade === undefined) throw this.#notMounted("upgrade");
+    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("upgrade"));
     if (this.#state === "new") this.#run();
     return this.#transport.upgrade(request, info);
   }
@@ -196,7 +206,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    */
   // deno-lint-ignore no-explicit-any -- Bun's own type of it is not to be had under Deno
   get websocket(): any {
-    if (this.#transport.upgrade === undefined) throw this.#notMounted("websocket");
+    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("websocket"));
     return this.#transport.websocket;
   }
 
@@ -278,9 +288,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     data: string | Uint8Array,
     to: Iterable<WebSocketConnection> = this.#host.ready,
   ): number {
-    if (typeof data === "string" && !data.isWellFormed()) {
-      throw new TypeError("Cannot send a text with a lone surrogate: it has no UTF-8 form");
-    }
+    if (typeof data === "string") checkWellFormed(data);
     const message = new Broadcast(data);
     let count = 0;
     for (const connection of to) {

@@ -1,3 +1,4 @@
+import { AllowedOrigins } from "./allowed_origins.ts";
 import { WebSocketConnection } from "./connection.ts";
 import { WebSocketError } from "./errors.ts";
 import { checkNumber, invalid, type NumberName, NUMBERS } from "./numbers.ts";
@@ -8,8 +9,10 @@ import type {
   VersionLike,
   WebSocketServerOptions,
 } from "./options.ts";
-import { type Extension, isToken, permessageDeflate } from "./protocol/mod.ts";
+import { type Extension, isToken, PermessageDeflate, permessageDeflate } from "./protocol/mod.ts";
 import type { Transport, TransportLimits } from "./transport/transport.ts";
+import { unsupported } from "./transport/unsupported.ts";
+import { TrustedProxies } from "./trusted_proxies.ts";
 import { WebSocketVersion } from "./version.ts";
 
 /**
@@ -45,18 +48,25 @@ export function readExtensions(given: ExtensionLike | readonly ExtensionLike[]):
  */
 export function checkExtensions(extensions: readonly Extension[], transport: Transport): void {
   const { capabilities, name } = transport;
+  if (capabilities.extensions) return;
   for (const extension of extensions) {
-    const builtIn = extension.name === "permessage-deflate";
-    if (capabilities.extensions || (builtIn && capabilities.compression)) continue;
-    const engine = name === "deno_http" ? "Deno.serve" : "Bun.serve";
-    const why = builtIn ? "no compression" : "no extensions but permessage-deflate";
-    throw new WebSocketError(
-      "ERR_UNSUPPORTED",
-      `Cannot enable "${extension.name}" on ${engine}: its engine has ${
-        name === "deno_http" && !builtIn ? "no extensions" : why
-      }. Use transport: "tcp".`,
-    );
+    const builtIn = extension instanceof PermessageDeflate;
+    const why = !capabilities.compression
+      ? "its engine has no extensions"
+      : !builtIn
+      ? "its engine has no extensions but permessage-deflate"
+      : isTuned(extension)
+      ? "its engine takes none of the parameters but contextTakeover"
+      : undefined;
+    if (why !== undefined) throw unsupported(`enable "${extension.name}"`, name, why);
   }
+}
+
+function isTuned({ options }: PermessageDeflate): boolean {
+  const { options: usual } = permessageDeflate({ contextTakeover: options.contextTakeover });
+  return Object.entries(usual).some(([name, value]) =>
+    options[name as keyof typeof options] !== value
+  );
 }
 
 /**
@@ -112,14 +122,18 @@ export interface Settings<C extends WebSocketConnection> extends TransportLimits
   maxRecvSize: number;
   maxSendSize: number;
   maxConnections: number;
+  maxConnectionsPerAddress: number;
   silenceMax: number;
-  silenceCheckInterval: number;
+  /** undefined for half of `silenceMax`, whatever that is at the time. */
+  silenceCheckInterval: number | undefined;
   tickPeriod: number;
   legacy: boolean;
   extensions: readonly Extension[];
   versions: readonly WebSocketVersion[];
   subprotocol: string[];
   connectionClass: ConnectionClass<C>;
+  readonly allowedOrigins: AllowedOrigins | undefined;
+  readonly trustProxy: TrustedProxies | undefined;
 }
 
 const OTHERS = [
@@ -132,6 +146,8 @@ const OTHERS = [
   "extensions",
   "subprotocol",
   "selectSubprotocol",
+  "allowedOrigins",
+  "trustProxy",
   "version",
   "versions",
   "logger",
@@ -158,7 +174,6 @@ export function readSettings<C extends WebSocketConnection>(
   checkOthers(options);
   const number = (name: NumberName, fallback: number): number =>
     options[name] === undefined ? fallback : checkNumber(name, options[name]);
-  const silenceMax = number("silenceMax", 20);
   return {
     port: number("port", 0),
     debug: number("debug", 1) as DebugLevel,
@@ -172,18 +187,23 @@ export function readSettings<C extends WebSocketConnection>(
     maxHeaderSize: number("maxHeaderSize", 16 * 1024),
     maxHeaderFields: number("maxHeaderFields", 100),
     maxConnections: number("maxConnections", 10_000),
+    maxConnectionsPerAddress: number("maxConnectionsPerAddress", Number.MAX_SAFE_INTEGER),
     highWaterMark: number("highWaterMark", 1024 * 1024),
     maxBufferedAmount: number("maxBufferedAmount", 64 * 1024 * 1024),
     handshakeTimeout: number("handshakeTimeout", 10),
     closeTimeout: number("closeTimeout", 10),
-    silenceMax,
-    silenceCheckInterval: number("silenceCheckInterval", silenceMax / 2),
+    silenceMax: number("silenceMax", 20),
+    silenceCheckInterval: options.silenceCheckInterval === undefined
+      ? undefined
+      : checkNumber("silenceCheckInterval", options.silenceCheckInterval),
     tickPeriod: number("tickPeriod", 0),
     legacy: options.legacy ?? false,
     extensions: readExtensions(options.extensions ?? []),
     versions: readVersions(options.versions ?? options.version ?? 13),
     subprotocol: readSubprotocols(options.subprotocol ?? []),
     connectionClass: readConnectionClass(options.connectionClass),
+    allowedOrigins: options.allowedOrigins && new AllowedOrigins(options.allowedOrigins),
+    trustProxy: options.trustProxy && new TrustedProxies(options.trustProxy),
   };
 }
 
@@ -199,12 +219,15 @@ function checkOthers(options: object): void {
       throw invalid(name, value, "a function");
     }
   }
-  const { transport, tls, hostname } = options as WebSocketServerOptions;
+  const { transport, tls, hostname, listen } = options as WebSocketServerOptions;
   if (transport !== undefined && transport !== "http" && transport !== "tcp") {
     throw invalid("transport", transport, '"http" or "tcp"');
   }
   if (hostname !== undefined && typeof hostname !== "string") {
     throw invalid("hostname", hostname, "a host name or an IP address");
+  }
+  if (tls !== undefined && listen !== undefined) {
+    throw invalid("tls", tls, "nothing beside listen: a listener has a certificate of its own");
   }
   if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls?.key !== "string")) {
     throw invalid("tls", tls, "{ cert, key }, both PEM texts");

@@ -4,6 +4,7 @@ export class Ticker {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #period = 0;
   #next = 0;
+  #busy = false;
 
   /** @param act The function; must not reject. */
   constructor(act: () => Promise<void>) {
@@ -30,7 +31,12 @@ export class Ticker {
 
   #wait(): void {
     const timer = setTimeout(async () => {
-      await this.#act();
+      // A call that began before the period was changed may still be under way.
+      if (!this.#busy) {
+        this.#busy = true;
+        await this.#act();
+        this.#busy = false;
+      }
       if (this.#timer !== timer) return;
       // Ticks that a slow one has run over are left out.
       const missed = Math.floor((performance.now() - this.#next) / this.#period);

@@ -31,41 +31,39 @@ export interface WatchEvents {
   ended(error?: unknown): void;
 }
 
+/** Begins to watch; throws when others have the stream. */
+export type BeginWatch = (events: WatchEvents) => Watch;
+
 /**
- * Watches a source.
+ * Gets ready to watch a source: told each time there is something to read, with the chunk where a web
+ * stream hands it over.
  *
  * @param source The source.
- * @param events Told each time there is something to read, with the chunk where a web stream hands it over.
- * @returns The watch.
+ * @returns What begins.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it cannot be watched.
  */
-export function watchReadable(source: ReadableSource, events: WatchEvents): Watch {
-  if (isNodeStream(source, "read")) return new NodeWatch(source, "readable", events);
+export function watchReadable(source: ReadableSource): BeginWatch {
+  if (isNodeStream(source, "read")) return (events) => new NodeWatch(source, "readable", events);
   const stream = "readable" in source ? source.readable : source;
-  if (stream instanceof ReadableStream) return new WebReadableWatch(stream, events);
+  if (stream instanceof ReadableStream) return (events) => new WebReadableWatch(stream, events);
   throw notWatchable("read", "a node:stream Readable, a ReadableStream, or an object with one");
 }
 
 /**
- * Watches a sink.
+ * Gets ready to watch a sink: told once it can take data, and each time again after it was full.
  *
  * @param sink The sink.
- * @param events Told once it can take data, and each time again after it was full.
- * @returns The watch.
+ * @returns What begins.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it cannot be watched.
  */
-export function watchWritable(sink: WritableSink, events: WatchEvents): Watch {
-  if (isNodeStream(sink, "write")) {
-    const watch = new NodeWatch(sink, "drain", events);
-    if (!(sink as Writable).writableNeedDrain) watch.act();
-    return watch;
-  }
+export function watchWritable(sink: WritableSink): BeginWatch {
+  if (isNodeStream(sink, "write")) return (events) => new NodeWatch(sink, "drain", events);
   const stream = "writable" in sink ? sink.writable : sink;
-  if (stream instanceof WritableStream) return new WebWritableWatch(stream, events);
+  if (stream instanceof WritableStream) return (events) => new WebWritableWatch(stream, events);
   throw notWatchable("write", "a node:stream Writable, a WritableStream, or an object with one");
 }
 
-function isNodeStream(stream: object, method: string): stream is Readable | Writable {
+function isNodeStream(stream: object, method: string): stream is Readable & Writable {
   return typeof (stream as { on?: unknown }).on === "function" &&
     typeof (stream as Record<string, unknown>)[method] === "function";
 }
@@ -77,43 +75,61 @@ function notWatchable(what: string, takes: string): WebSocketError {
   );
 }
 
+function unlocked<Stream extends { readonly locked: boolean }>(stream: Stream): Stream {
+  if (!stream.locked) return stream;
+  throw new WebSocketError(
+    "ERR_STATE",
+    "Cannot watch a stream that is locked: let go of its reader or writer first",
+  );
+}
+
 /** A stream of Node's, which tells by events. */
 class NodeWatch implements Watch {
-  readonly #stream: Readable | Writable;
+  readonly #stream: Readable & Writable;
   readonly #event: "readable" | "drain";
   readonly #events: WatchEvents;
   #busy = false;
   #again = false;
   #stopped = false;
 
-  constructor(stream: Readable | Writable, event: "readable" | "drain", events: WatchEvents) {
+  constructor(stream: Readable & Writable, event: "readable" | "drain", events: WatchEvents) {
     this.#stream = stream;
     this.#event = event;
     this.#events = events;
-    stream.on(event, this.act);
-    stream.on("end", this.#end);
-    stream.on("close", this.#end);
-    stream.on("error", this.#end);
+    stream.on(event, this.#act);
+    for (const name of this.#ends) stream.on(name, this.#end);
+    // Not at once: whoever starts the watch has not been given it yet.
+    queueMicrotask(() => {
+      const over = event === "readable" ? stream.readableEnded : stream.writableFinished;
+      if (over || stream.destroyed) this.#end(stream.errored);
+      else if (event === "drain" && !stream.writableNeedDrain) this.#act();
+    });
   }
 
-  readonly act = (): void => {
-    if (this.#busy) {
-      this.#again = true;
-      return;
-    }
+  get #ends(): string[] {
+    return [this.#event === "readable" ? "end" : "finish", "close", "error"];
+  }
+
+  get #unread(): number {
+    return this.#event === "readable" ? this.#stream.readableLength : 0;
+  }
+
+  readonly #act = (): void => {
+    if (this.#busy) this.#again = true;
     // "readable" also tells of the end, when there is nothing to read any more.
-    if (this.#event === "readable" && (this.#stream as Readable).readableLength === 0) return;
-    this.#busy = true;
-    // Not at once: whoever started the watch has not been given it yet.
-    queueMicrotask(() => void this.#run());
+    else if (!this.#stopped && (this.#event === "drain" || this.#unread > 0)) void this.#run();
   };
 
   async #run(): Promise<void> {
-    if (!this.#stopped) await this.#events.act(undefined);
+    this.#busy = true;
+    const before = this.#unread;
+    await this.#events.act(undefined);
     this.#busy = false;
-    if (!this.#again || this.#stopped) return;
+    // Of what a callback left unread, Node does not tell again; one that reads nothing waits for more.
+    const left = this.#unread > 0 && this.#unread < before;
+    if (!this.#again && !left) return;
     this.#again = false;
-    this.act();
+    this.#act();
   }
 
   readonly #end = (error?: unknown): void => {
@@ -124,10 +140,8 @@ class NodeWatch implements Watch {
 
   stop(): void {
     this.#stopped = true;
-    this.#stream.off(this.#event, this.act);
-    this.#stream.off("end", this.#end);
-    this.#stream.off("close", this.#end);
-    this.#stream.off("error", this.#end);
+    this.#stream.off(this.#event, this.#act);
+    for (const name of this.#ends) this.#stream.off(name, this.#end);
   }
 }
 
@@ -137,7 +151,7 @@ class WebReadableWatch implements Watch {
   #stopped = false;
 
   constructor(stream: ReadableStream, events: WatchEvents) {
-    this.#reader = stream.getReader();
+    this.#reader = unlocked(stream).getReader();
     this.#events = events;
     void this.#run();
   }
@@ -177,7 +191,7 @@ class WebWritableWatch implements Watch, WatchedWriter {
   #waiting = false;
 
   constructor(stream: WritableStream, events: WatchEvents) {
-    this.#writer = stream.getWriter();
+    this.#writer = unlocked(stream).getWriter();
     this.#events = events;
     this.#writer.closed.then(() => this.#end(), (error) => this.#end(error));
     void this.#actWhenReady();

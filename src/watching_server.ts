@@ -1,6 +1,5 @@
 import { ConfiguredServer, serverHost } from "./configured_server.ts";
 import type { WebSocketConnection } from "./connection.ts";
-import { handlerError } from "./host.ts";
 import type { ReadableCallback, WebSocketServerOptions, WritableCallback } from "./options.ts";
 import { type ReadableSource, watchReadable, watchWritable, type WritableSink } from "./watch.ts";
 import { WatchList } from "./watch_list.ts";
@@ -54,7 +53,7 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
     const watchHost = {
       server: this,
       warn: (message: string) => host.log.warn(message),
-      report: (error: unknown) => host.report(handlerError("of a watched stream", error)),
+      report: (error: unknown) => host.report(error),
     };
     this.#readables = new WatchList(watchReadable, watchHost);
     this.#writables = new WatchList(watchWritable, watchHost);
@@ -82,7 +81,7 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
     callback: ReadableCallback<C, Source>,
     ...pairs: (ReadableSource | ReadableCallback<C>)[]
   ): this {
-    this.#readables.add([source, callback, ...pairs]);
+    serverHost(this).keeping(() => this.#readables.add([source, callback, ...pairs]));
     return this;
   }
 
@@ -99,7 +98,7 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
     callback: WritableCallback<C, Sink>,
     ...pairs: (WritableSink | WritableCallback<C>)[]
   ): this {
-    this.#writables.add([sink, callback, ...pairs]);
+    serverHost(this).keeping(() => this.#writables.add([sink, callback, ...pairs]));
     return this;
   }
 

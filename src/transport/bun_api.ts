@@ -33,8 +33,10 @@ export interface BunSocketHandlers<Data> {
 
 /** What `Bun.listen` gives. */
 export interface BunListener {
-  readonly port: number;
-  readonly hostname: string;
+  readonly port?: number;
+  readonly hostname?: string;
+  /** The path of a Unix socket, which has no port. */
+  readonly unix?: string;
   stop(closeActiveConnections?: boolean): void;
 }
 

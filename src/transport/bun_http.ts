@@ -1,18 +1,19 @@
-import { PermessageDeflate } from "../protocol/mod.ts";
+import { checkWellFormed, CloseCode, Opcode, PermessageDeflate } from "../protocol/mod.ts";
 import {
   bunApi,
   type BunHttpServer,
   type BunServerWebSocket,
   type BunWebSocketHandlers,
 } from "./bun_api.ts";
+import { engineFailure } from "./engine_failure.ts";
 import { decide } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
-import { unsupported } from "./unsupported.ts";
 import type {
   Address,
   Capabilities,
   Channel,
   ChannelEvents,
+  FrameTrace,
   ListeningAddress,
   ListenOptions,
   Opening,
@@ -79,7 +80,7 @@ export class BunHttpTransport implements Transport {
     // wire, only by this number.
     if (answer.subprotocol === undefined) request.headers.delete("sec-websocket-protocol");
     request.headers.set("sec-websocket-version", "13");
-    const channel = new BunHttpChannel(opening, this.#host.limits, this.#compresses);
+    const channel = new BunHttpChannel(opening, this.#host, remote);
     if (server.upgrade(request, { headers: new Headers(answer.headers), data: channel })) {
       // Bun has answered by itself and does not look at this.
       return new Response(null);
@@ -88,8 +89,8 @@ export class BunHttpTransport implements Transport {
     return new Response("Cannot open a WebSocket\n", { status: 400 });
   }
 
-  get #compresses(): boolean {
-    return this.#host.extensions.length > 0;
+  get maxPayload(): number {
+    return this.#host.limits.maxRecvSize;
   }
 
   get websocket(): BunWebSocketHandlers<BunHttpChannel> {
@@ -97,7 +98,7 @@ export class BunHttpTransport implements Transport {
     const deflate = extensions.find((it) => it instanceof PermessageDeflate);
     const window = deflate?.options.contextTakeover ? "dedicated" : "shared";
     return {
-      maxPayloadLength: limits.maxRecvSize,
+      maxPayloadLength: this.maxPayload,
       // Ours to act on; the engine's own limit only has to lie beyond it.
       backpressureLimit: Math.min(limits.maxBufferedAmount * 2, 0x7fffffff),
       closeOnBackpressureLimit: false,
@@ -121,6 +122,8 @@ class BunHttpChannel implements Channel {
   readonly #opening: Opening;
   readonly #events: ChannelEvents;
   readonly #limits: TransportLimits;
+  readonly #remote: Address;
+  readonly #trace: FrameTrace | null;
   readonly #compresses: boolean;
   readonly #inbox: Inbox;
   #socket!: BunServerWebSocket<BunHttpChannel>;
@@ -129,11 +132,14 @@ class BunHttpChannel implements Channel {
   #drainWanted = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(opening: Opening, limits: TransportLimits, compresses: boolean) {
+  constructor(opening: Opening, host: TransportHost, remote: Address) {
+    const { limits, trace, extensions } = host;
     this.#opening = opening;
     this.#events = opening.events;
     this.#limits = limits;
-    this.#compresses = compresses;
+    this.#remote = remote;
+    this.#trace = trace;
+    this.#compresses = extensions.length > 0;
     this.#inbox = new Inbox(opening.events, limits);
     this.compressionThreshold = limits.compressionThreshold;
     this.maxRecvSize = limits.maxRecvSize;
@@ -148,6 +154,7 @@ class BunHttpChannel implements Channel {
 
   message(message: string | Uint8Array): void {
     this.heard = true;
+    if (this.#trace !== null) this.#traceMessage("<", message);
     if (this.#closing) return;
     const failure = this.#inbox.take(
       typeof message === "string"
@@ -163,11 +170,13 @@ class BunHttpChannel implements Channel {
 
   pinged(payload: Uint8Array): void {
     this.heard = true;
+    this.#trace?.(this.#remote, "<", Opcode.PING, payload.length, payload);
     if (!this.#closing) this.#events.ping(new Uint8Array(payload));
   }
 
   ponged(payload: Uint8Array): void {
     this.heard = true;
+    this.#trace?.(this.#remote, "<", Opcode.PONG, payload.length, payload);
     if (!this.#closing) this.#events.pong(new Uint8Array(payload));
   }
 
@@ -179,11 +188,14 @@ class BunHttpChannel implements Channel {
 
   closed(code: number, reason: string): void {
     if (this.#ended) return;
+    const lost = code === CloseCode.ABNORMAL_CLOSURE;
+    // With this code only the engine itself gives a reason.
+    if (lost && reason !== "" && !this.#closing) this.#events.error(engineFailure(reason));
     if (!this.#closing) this.#events.closing();
     this.#ended = true;
     this.#closing = true;
     clearTimeout(this.#timer);
-    this.#inbox.end(() => this.#events.close(code, reason));
+    this.#inbox.end(() => this.#events.close(code, lost ? "" : reason));
   }
 
   // What the connection asks for.
@@ -197,12 +209,15 @@ class BunHttpChannel implements Channel {
   }
 
   sendText(data: string): number {
+    checkWellFormed(data);
+    if (this.#trace !== null) this.#traceMessage(">", data);
     const compress = this.#compresses && data.length >= this.compressionThreshold;
     // Above 0 it has all been taken; asking for the amount each time would cost more than sending.
     return this.#socket.sendText(data, compress) > 0 ? 0 : this.bufferedAmount;
   }
 
   sendBinary(data: Uint8Array): number {
+    if (this.#trace !== null) this.#traceMessage(">", data);
     const compress = this.#compresses && data.length >= this.compressionThreshold;
     return this.#socket.sendBinary(data, compress) > 0 ? 0 : this.bufferedAmount;
   }
@@ -212,10 +227,12 @@ class BunHttpChannel implements Channel {
   }
 
   ping(payload: Uint8Array): void {
+    this.#trace?.(this.#remote, ">", Opcode.PING, payload.length, payload);
     this.#socket.ping(payload);
   }
 
   pong(payload: Uint8Array): void {
+    this.#trace?.(this.#remote, ">", Opcode.PONG, payload.length, payload);
     this.#socket.pong(payload);
   }
 
@@ -226,7 +243,8 @@ class BunHttpChannel implements Channel {
     this.#events.closing();
     // While paused, it would not read the peer's answer.
     this.#socket.resume();
-    this.#socket.close(code, reason);
+    // Left out, Bun would send 1000.
+    this.#socket.close(code ?? CloseCode.NO_STATUS_RECEIVED, reason);
     if (!this.#ended) {
       this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
     }
@@ -253,7 +271,12 @@ class BunHttpChannel implements Channel {
     this.#drainWanted = true;
   }
 
-  setNoDelay(on: boolean): void {
-    if (!on) throw unsupported("turn nodelay off", "bun_http", "the runtime owns the socket");
+  setNoDelay(): void {
+    // It is on, and the connection does not ask to have it off here.
+  }
+
+  #traceMessage(direction: "<" | ">", data: string | Uint8Array): void {
+    const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
+    this.#trace!(this.#remote, direction, opcode, data.length, data);
   }
 }

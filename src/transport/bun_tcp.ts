@@ -60,8 +60,8 @@ export class BunTcpTransport implements Transport {
     // deno-lint-ignore no-this-alias -- the accessor below has a `this` of its own
     const transport = this;
     return {
-      ip: listener.hostname,
-      port: listener.port,
+      ip: listener.hostname ?? listener.unix ?? "",
+      port: listener.port ?? 0,
       // A listener made by the caller does not tell; the first socket of it does.
       get secure() {
         return tls !== undefined || transport.#acceptsTls;

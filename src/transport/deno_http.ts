@@ -1,13 +1,16 @@
-import { CloseCode, ProtocolError } from "../protocol/mod.ts";
+import { checkWellFormed, Opcode } from "../protocol/mod.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
+import { engineFailure } from "./engine_failure.ts";
 import { decide } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
 import { unsupported } from "./unsupported.ts";
 import type {
+  Address,
   Capabilities,
   Channel,
   ChannelEvents,
+  FrameTrace,
   ListeningAddress,
   ListenOptions,
   Opening,
@@ -74,11 +77,11 @@ export class DenoHttpTransport implements Transport {
     const { opening, answer } = accepted;
     try {
       const { socket, response } = denoApi().upgradeWebSocket(request, {
-        idleTimeout: Math.ceil(this.#host.limits.silenceMax),
+        idleTimeout: this.#host.limits.silenceMax,
       });
       // The subprotocol too: Deno's own option for it fails when an offer has no blank after the comma.
       for (const [name, value] of answer.headers) response.headers.append(name, value);
-      new DenoHttpChannel(socket, opening, this.#host.limits);
+      new DenoHttpChannel(socket, opening, this.#host, remote);
       return response;
     } catch (error) {
       opening.failed();
@@ -101,16 +104,21 @@ class DenoHttpChannel implements Channel {
   readonly #socket: WebSocket;
   readonly #events: ChannelEvents;
   readonly #limits: TransportLimits;
+  readonly #remote: Address;
+  readonly #trace: FrameTrace | null;
   readonly #inbox: Inbox;
   #ended = false;
   #closing = false;
   #draining: ReturnType<typeof setInterval> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: WebSocket, opening: Opening, limits: TransportLimits) {
+  constructor(socket: WebSocket, opening: Opening, host: TransportHost, remote: Address) {
+    const { limits } = host;
     this.#socket = socket;
     this.#events = opening.events;
     this.#limits = limits;
+    this.#remote = remote;
+    this.#trace = host.trace;
     this.#inbox = new Inbox(opening.events, limits);
     this.maxRecvSize = limits.maxRecvSize;
     socket.binaryType = "arraybuffer";
@@ -120,20 +128,15 @@ class DenoHttpChannel implements Channel {
       opening.opened(this);
     };
     socket.onmessage = ({ data }) => this.#message(data);
-    socket.onclose = ({ code, reason }) => {
-      if (opened) this.#end(code === 0 ? 1006 : code, reason);
+    socket.onclose = ({ code, reason, wasClean }) => {
+      // Without a closing handshake the code is the engine's own: 0, or 1001 when the peer was silent.
+      if (opened) this.#end(wasClean ? code : 1006, wasClean ? reason : "");
       else opening.failed();
     };
     socket.onerror = (event) => {
       const { message } = event as ErrorEvent;
       if (!opened || this.#ended || LOSS.test(message)) return;
-      this.#events.error(
-        new ProtocolError(
-          CloseCode.PROTOCOL_ERROR,
-          `Cannot accept a frame: ${message}`,
-          "RFC 6455",
-        ),
-      );
+      this.#events.error(engineFailure(message));
     };
   }
 
@@ -141,6 +144,7 @@ class DenoHttpChannel implements Channel {
     this.heard = true;
     if (this.#closing) return;
     const message = typeof data === "string" ? data : new Uint8Array(data);
+    if (this.#trace !== null) this.#traceMessage("<", message);
     const failure = this.#inbox.take(message, this.maxRecvSize);
     if (failure === undefined) return;
     this.#events.error(failure);
@@ -156,11 +160,14 @@ class DenoHttpChannel implements Channel {
   }
 
   sendText(data: string): number {
+    checkWellFormed(data);
+    if (this.#trace !== null) this.#traceMessage(">", data);
     this.#socket.send(data);
     return this.#socket.bufferedAmount;
   }
 
   sendBinary(data: Uint8Array): number {
+    if (this.#trace !== null) this.#traceMessage(">", data);
     this.#socket.send(data as Uint8Array<ArrayBuffer>);
     return this.#socket.bufferedAmount;
   }
@@ -210,8 +217,13 @@ class DenoHttpChannel implements Channel {
     }, DRAIN_POLL_MS);
   }
 
-  setNoDelay(on: boolean): void {
-    if (!on) throw unsupported("turn nodelay off", "deno_http", "the runtime owns the socket");
+  setNoDelay(): void {
+    // It is on, and the connection does not ask to have it off here.
+  }
+
+  #traceMessage(direction: "<" | ">", data: string | Uint8Array): void {
+    const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
+    this.#trace!(this.#remote, direction, opcode, data.length, data);
   }
 
   #stopDraining(): void {

@@ -20,6 +20,8 @@ export async function decide(
   request: Request,
   remote: Address,
 ): Promise<Accepted | Response> {
+  // Engines put the URL together from any Host and target, also where none comes of it.
+  if (!URL.canParse(request.url)) return refusal(400);
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
   const head = new RequestHead(request.method, request.url, 1, fieldsOf(request.headers));
   if (!isUpgradeRequest(head) && host.servesRequests) {
@@ -42,13 +44,14 @@ export async function decide(
   return new Response(body, { status, headers });
 }
 
-const REASONS: Readonly<Record<Refusal, string>> = {
+const REASONS: Readonly<Record<Refusal | 400, string>> = {
+  400: "Bad Request",
   403: "Forbidden",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
 
-function refusal(status: Refusal): Response {
+function refusal(status: Refusal | 400): Response {
   return new Response(`${REASONS[status]}\n`, { status });
 }
 

@@ -4,14 +4,12 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { Example, type Runtime } from "../examples/start_example.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const output = `${root}tests/.output`;
@@ -29,7 +27,7 @@ const noBrowser = executablePath === undefined &&
   "no Chromium here: install it, or name its file in the environment variable CHROMIUM";
 
 interface Variant {
-  runtime: "deno" | "bun";
+  runtime: Runtime;
   transport: "http" | "tcp";
   tls: boolean;
 }
@@ -62,12 +60,13 @@ describe("the chat example in a browser", { skip: noBrowser }, () => {
   });
   after(() => browser.close());
 
-  for (const variant of variants) {
-    const { runtime, transport, tls } = variant;
+  for (const { runtime, transport, tls } of variants) {
     const name = `${runtime}_${transport}${tls ? "_tls" : ""}`;
     const noCertificate = tls && !existsSync(cert) && "no certificate in tests/tls";
     test(name, { skip: noCertificate, timeout: 90_000 }, async () => {
-      await using server = await ChatServer.start(variant, 0);
+      const flags = ["--transport", transport];
+      if (tls) flags.push("--cert", cert, "--key", key);
+      await using server = await Example.start(runtime, "chat.ts", ...flags, "--port", "0");
       await using visitors = new Visitors(browser, server.url);
       const ada = await visitors.come("Ada");
       const grace = await visitors.come("<b>Grace</b>", "phone");
@@ -107,7 +106,8 @@ describe("the chat example in a browser", { skip: noBrowser }, () => {
       await sees(ada, "#unsent .state", "Waiting for the connection");
       await ada.screenshot({ path: `${output}/chat_${name}_lost.png` });
 
-      await using again = await ChatServer.start(variant, server.port);
+      const port = String(server.port);
+      await using again = await Example.start(runtime, "chat.ts", ...flags, "--port", port);
       await sees(ada, "#status", "Connected");
       await sees(grace, "#status", "Connected");
       // Grace may be back only after it was said; then she finds it in the history.
@@ -124,60 +124,6 @@ describe("the chat example in a browser", { skip: noBrowser }, () => {
     });
   }
 });
-
-/** `examples/chat.ts` as a process of its own. */
-class ChatServer {
-  readonly url: string;
-  readonly port: number;
-  readonly #child: ChildProcess;
-
-  private constructor(child: ChildProcess, url: string) {
-    this.#child = child;
-    this.url = url;
-    this.port = Number(new URL(url).port);
-  }
-
-  static async start({ runtime, transport, tls }: Variant, port: number): Promise<ChatServer> {
-    const flags = ["--port", String(port), "--transport", transport];
-    if (tls) flags.push("--cert", cert, "--key", key);
-    const chat = `${root}examples/chat.ts`;
-    const child = runtime === "deno"
-      ? spawn(process.execPath, [
-        "run",
-        "--no-prompt",
-        "--allow-net",
-        "--allow-read",
-        chat,
-        ...flags,
-      ], {
-        stdio: ["ignore", "pipe", "inherit"],
-      })
-      : spawn(`${root}node_modules/.bin/bun`, ["run", chat, ...flags], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-    const lines = createInterface({ input: child.stdout });
-    for await (const line of lines) {
-      const url = /^open (\S+) in a browser$/.exec(line)?.[1];
-      if (url !== undefined) return new ChatServer(child, url);
-    }
-    throw new Error(`examples/chat.ts ended before it listened (${runtime}, ${transport})`);
-  }
-
-  /** Stops it as a terminal or a service manager would, and checks that it ends in order. */
-  async stop(): Promise<void> {
-    const exit = once(this.#child, "exit");
-    // Not `kill()` of the process object: after it, Deno says that the signal was what ended it.
-    process.kill(this.#child.pid ?? assert.fail("no process was started"), "SIGTERM");
-    assert.deepEqual(await exit, [0, null]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exit = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
-    await exit;
-  }
-}
 
 /** The pages of one test, each with storage of its own. */
 class Visitors {
@@ -208,7 +154,7 @@ class Visitors {
         this.complaints.push(text);
       }
     });
-    await page.goto(`${this.url}#the garden`);
+    await page.goto(`${this.url}/#the garden`);
     await page.fill("#nickname-input", nickname);
     await page.press("#nickname-input", "Enter");
     if (expected === "joins") await sees(page, "#room-name", "#the garden");

@@ -7,18 +7,21 @@ export interface NativeClient {
   readonly socket: WebSocket;
   /** The messages: text as a string, binary as bytes. */
   readonly messages: Journal<string | Uint8Array>;
-  /** Settles with the `close` event. */
-  readonly closed: Promise<{ code: number; reason: string; wasClean: boolean }>;
+  /** Waits for the `close` event. */
+  end(): Promise<CloseEvent>;
+}
+
+/** What is asked of the server beside the defaults. */
+export interface NativeOptions {
+  protocols?: string[];
+  headers?: Record<string, string>;
 }
 
 /** Neither runtime's own types have the other's second argument. */
 type AnyWebSocket = new (url: string, options: object) => WebSocket;
 
 /** Opens a client with the runtime's own `WebSocket`; it trusts the certificate of the tests. */
-export async function openNative(
-  url: string,
-  options: { protocols?: string[]; headers?: Record<string, string> } = {},
-): Promise<NativeClient> {
+export async function openNative(url: string, options: NativeOptions = {}): Promise<NativeClient> {
   const trust = runtime === "bun" ? { tls: { ca: cert } } : { client: denoHttpClient() };
   const socket = new (WebSocket as unknown as AnyWebSocket)(url, { ...options, ...trust });
   socket.binaryType = "arraybuffer";
@@ -32,7 +35,11 @@ export async function openNative(
     void closed.then(({ code }) => reject(new Error(`closed before it was open: ${code}`)));
   });
   await patiently(opened, "the opening of the runtime's own client");
-  return { socket, messages, closed: patiently(closed, "the end of the runtime's own client") };
+  return {
+    socket,
+    messages,
+    end: () => patiently(closed, "the end of the runtime's own client"),
+  };
 }
 
 let httpClient: unknown;

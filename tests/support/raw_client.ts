@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { patiently } from "./patience.ts";
 import { cert } from "./transports.ts";
 
 /** A frame as the server sent it. */
@@ -62,6 +63,14 @@ export class RawClient {
     const { status } = await client.response(true);
     if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
     return client;
+  }
+
+  /** Sends a request on a connection of its own and waits for the head of the response, or all of it. */
+  static async ask(url: string, request: string | Uint8Array): Promise<RawResponse> {
+    using client = await RawClient.connect(url);
+    client.write(request);
+    const head = typeof request === "string" && request.startsWith("HEAD ");
+    return await client.response(head);
   }
 
   write(data: string | Uint8Array): void {
@@ -162,7 +171,8 @@ export class RawClient {
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => this.#changed.push(resolve));
+    const changed = new Promise<void>((resolve) => this.#changed.push(resolve));
+    return patiently(changed, "what a raw client waits for");
   }
 
   #end(): void {

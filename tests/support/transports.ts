@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  type ConnectionHandlers,
   type WebSocketConnection,
   WebSocketServer,
   type WebSocketServerOptions,
@@ -14,6 +15,8 @@ export interface Variant {
   readonly name: string;
   readonly transport: "http" | "tcp";
   readonly secure: boolean;
+  /** Whose frames they are: those of the runtime's own engine, or ours. */
+  readonly engine: "Deno.serve" | "Bun.serve" | "tcp";
 }
 
 /** The transports of this runtime, plain. */
@@ -21,6 +24,7 @@ export const transports: readonly Variant[] = (["http", "tcp"] as const).map((tr
   name: `${runtime}_${transport}`,
   transport,
   secure: false,
+  engine: transport === "tcp" ? "tcp" : runtime === "bun" ? "Bun.serve" : "Deno.serve",
 }));
 
 /** The transports of this runtime, plain and with TLS. */
@@ -81,3 +85,10 @@ export const echo: WebSocketServerOptions = {
     });
   },
 };
+
+/** Options that set these handlers on every connection. */
+export function handling(
+  handlers: ConnectionHandlers<WebSocketConnection>,
+): WebSocketServerOptions {
+  return { onConnect: (_server, connection) => void connection.on(handlers) };
+}

@@ -1,47 +1,51 @@
 import { once } from "node:events";
 import type { ClientOptions, WebSocket as WsWebSocket } from "ws";
+import { Journal } from "./journal.ts";
 import { patiently } from "./patience.ts";
 import { cert } from "./transports.ts";
 
-export type { WsWebSocket };
+/** A client with the package `ws`. */
+export interface WsClient {
+  readonly socket: WsWebSocket;
+  /** The messages: text as a string, binary as bytes. */
+  readonly messages: Journal<string | Uint8Array>;
+  readonly pongs: Journal<string>;
+  /** Waits for the `close` event. */
+  end(): Promise<{ code: number; reason: string }>;
+}
 
-type WsConstructor = new (
-  url: string,
-  protocols: string | string[],
-  options: ClientOptions,
-) => WsWebSocket;
+/** What is asked of the server beside the defaults of `ws`. */
+export type WsOptions = ClientOptions & { protocols?: string[] };
 
-// By its path: Bun would give its own imitation, which cannot send fragments, for the name "ws".
+type WsConstructor = new (url: string, protocols: string[], options: ClientOptions) => WsWebSocket;
+
+// By its path: for the name "ws" Bun gives its own imitation, which cannot send fragments.
 const { default: Ws } = await import(
   new URL("../../node_modules/ws/wrapper.mjs", import.meta.url).href
 ) as { default: WsConstructor };
 
-/** Makes a client with the package `ws`; it trusts the certificate of the tests. */
-export function makeWs(
-  url: string,
-  { protocols = [], ...options }: ClientOptions & { protocols?: string[] } = {},
-): WsWebSocket {
-  return new Ws(url, protocols, { ca: cert, ...options } as ClientOptions);
-}
-
-/** The same, once it is open. */
+/** Opens a client with the package `ws`; it trusts the certificate of the tests. */
 export async function openWs(
   url: string,
-  options?: ClientOptions & { protocols?: string[] },
-): Promise<WsWebSocket> {
-  const client = makeWs(url, options);
-  await patiently(once(client, "open"), "the opening of a ws client");
-  return client;
-}
-
-/** Waits for the next message: text as a string, binary as bytes. */
-export async function nextOfWs(client: WsWebSocket): Promise<string | Uint8Array> {
-  const [data, isBinary] = await patiently(once(client, "message"), "a message to a ws client");
-  return isBinary ? new Uint8Array(data) : data.toString("utf8");
-}
-
-/** Waits for the end. */
-export async function endOfWs(client: WsWebSocket): Promise<{ code: number; reason: string }> {
-  const [code, reason] = await patiently(once(client, "close"), "the end of a ws client");
-  return { code, reason: reason.toString("utf8") };
+  { protocols = [], ...options }: WsOptions = {},
+): Promise<WsClient> {
+  const socket = new Ws(url, protocols, { ca: cert, ...options } as ClientOptions);
+  const messages = new Journal<string | Uint8Array>();
+  const pongs = new Journal<string>();
+  socket.on("message", (data: Uint8Array, isBinary: boolean) => {
+    messages.add(isBinary ? new Uint8Array(data) : data.toString());
+  });
+  socket.on("pong", (payload) => pongs.add(payload.toString()));
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
+  });
+  await patiently(once(socket, "open"), "the opening of a ws client");
+  // Of an error after the opening, "close" tells with its code.
+  socket.on("error", () => {});
+  return {
+    socket,
+    messages,
+    pongs,
+    end: () => patiently(closed, "the end of a ws client"),
+  };
 }

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { patiently } from "./patience.ts";
+import { runtime as ownRuntime } from "./transports.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const KEPT = 100_000;
+
+/** Which echo server to run. */
+export interface EchoOptions {
+  /** Default: the runtime of this process. */
+  runtime?: "deno" | "bun";
+  transport: "http" | "tcp";
+  /** Further flags of `examples/echo.ts`. */
+  flags?: string[];
+}
+
+/** `examples/echo.ts` in a process of its own, whose memory and end can be watched. */
+export class EchoProcess {
+  /** Where it listens. */
+  readonly url: string;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #output: { text: string };
+
+  private constructor(child: ChildProcess, output: { text: string }, url: string) {
+    this.#child = child;
+    this.#output = output;
+    this.url = url;
+    this.pid = child.pid!;
+  }
+
+  /** Starts it on a free port and waits until it listens. */
+  static async start(
+    { runtime = ownRuntime, transport, flags = [] }: EchoOptions,
+  ): Promise<EchoProcess> {
+    const program = runtime === ownRuntime
+      ? process.execPath
+      : `${root}node_modules/.bin/${runtime}`;
+    const permissions = runtime === "deno" ? ["--allow-net", "--allow-read"] : [];
+    const child = spawn(program, [
+      "run",
+      ...permissions,
+      `${root}examples/echo.ts`,
+      ...["--port", "0", "--transport", transport, ...flags],
+    ], { env: { ...process.env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+    const output = { text: "" };
+    const listening = new Promise<string>((resolve, reject) => {
+      const take = (text: string) => {
+        output.text = (output.text + text).slice(-KEPT);
+        const url = /^listening on (\S+)/m.exec(output.text)?.[1];
+        if (url !== undefined) resolve(url);
+      };
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", take);
+      }
+      child.once("error", reject);
+      child.once("exit", () => reject(new Error(`echo.ts ended at once:\n${output.text}`)));
+    });
+    const url = await patiently(listening, "the start of echo.ts");
+    return new EchoProcess(child, output, url);
+  }
+
+  /** What it has printed behind the line that says where it listens. */
+  get output(): string {
+    return this.#output.text.replace(/^listening on .*\n/m, "");
+  }
+
+  /** Whether it has ended, as it should not by itself. */
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** The bytes of memory that it has; undefined where the system does not tell. */
+  get memory(): number | undefined {
+    if (process.platform !== "linux") return undefined;
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  }
+
+  /** Stops it as a service manager would; gives its exit code. */
+  async stop(): Promise<number | null> {
+    const exit = once(this.#child, "exit");
+    // Not `kill()` of the process object: after it, Deno says that the signal was what ended it.
+    process.kill(this.pid, "SIGTERM");
+    const [code] = await patiently(exit, "the end of echo.ts");
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.ended) return;
+    const exit = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await exit;
+  }
+}
