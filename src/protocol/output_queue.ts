@@ -43,7 +43,9 @@ export class OutputQueue {
   offset = 0;
   // Pieces ahead of the scratch buffer, and which of them are scratch buffers to give back.
   #pieces: Uint8Array[] = NONE;
-  #scratches: (Uint8Array | null)[] = NONE as (Uint8Array | null)[];
+  #scratches: (Uint8Array | null)[] = NO_SCRATCHES;
+  // The pieces before this one have been taken.
+  #first = 0;
   #inFlight: Uint8Array | null = null;
 
   /**
@@ -92,7 +94,13 @@ export class OutputQueue {
    * @returns The piece, or undefined when nothing waits.
    */
   next(): Uint8Array | undefined {
-    const piece = this.#pieces.length > 0 ? this.#nextPiece() : this.#nextScratch();
+    let piece: Uint8Array | undefined;
+    if (this.#pieces.length > 0) {
+      if (this.offset > 0) this.#seal();
+      piece = this.#nextPieces();
+    } else {
+      piece = this.#nextScratch();
+    }
     if (piece !== undefined) this.length -= piece.length;
     return piece;
   }
@@ -106,12 +114,15 @@ export class OutputQueue {
   /** Drops all that waits. A scratch buffer in flight is not pooled again: it may still be read. */
   clear(): void {
     if (this.scratch !== EMPTY) releaseScratch(this.scratch);
-    for (const scratch of this.#scratches) if (scratch !== null) releaseScratch(scratch);
+    for (const scratch of this.#scratches.slice(this.#first)) {
+      if (scratch !== null) releaseScratch(scratch);
+    }
     this.scratch = EMPTY;
     this.offset = 0;
     this.length = 0;
     this.#pieces = NONE;
-    this.#scratches = NONE as (Uint8Array | null)[];
+    this.#scratches = NO_SCRATCHES;
+    this.#first = 0;
     this.#inFlight = null;
   }
 
@@ -124,10 +135,45 @@ export class OutputQueue {
     return piece;
   }
 
-  #nextPiece(): Uint8Array {
-    const piece = this.#pieces.shift()!;
-    this.#inFlight = this.#scratches.shift()!;
-    return piece;
+  /** The next piece, or several small ones put together: a copy costs less than a write. */
+  #nextPieces(): Uint8Array {
+    const pieces = this.#pieces;
+    const first = this.#first;
+    let size = pieces[first].length;
+    let end = first + 1;
+    while (end < pieces.length && size + pieces[end].length <= SIZES[1]) {
+      size += pieces[end++].length;
+    }
+    if (end === first + 1) {
+      this.#inFlight = this.#scratches[first];
+      return this.#take(end, pieces[first]);
+    }
+    const scratch = takeScratch(size);
+    let at = 0;
+    for (let i = first; i < end; i++) {
+      scratch.set(pieces[i], at);
+      at += pieces[i].length;
+      const own = this.#scratches[i];
+      if (own !== null) releaseScratch(own);
+    }
+    this.#inFlight = scratch;
+    return this.#take(end, scratch.subarray(0, size));
+  }
+
+  /** Counts the pieces before `end` as taken. */
+  #take(end: number, taken: Uint8Array): Uint8Array {
+    if (end === this.#pieces.length) {
+      this.#first = 0;
+      this.#pieces = NONE;
+      this.#scratches = NO_SCRATCHES;
+    } else if (end >= COMPACT_FROM) {
+      this.#first = 0;
+      this.#pieces = this.#pieces.slice(end);
+      this.#scratches = this.#scratches.slice(end);
+    } else {
+      this.#first = end;
+    }
+    return taken;
   }
 
   #seal(): void {
@@ -150,3 +196,6 @@ export class OutputQueue {
 const EMPTY = new Uint8Array(0);
 /** Stands for no pieces, so that a connection that never queued any holds no arrays. */
 const NONE: Uint8Array[] = [];
+const NO_SCRATCHES: (Uint8Array | null)[] = [];
+/** How many taken pieces are kept before the arrays are cut: cutting at each would take quadratic time. */
+const COMPACT_FROM = 256;

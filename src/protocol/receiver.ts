@@ -282,7 +282,10 @@ export class Receiver {
     } else if (this.#message !== null) {
       throw violation("a message begins within another", "RFC 6455 §5.4");
     }
-    if (header.payloadLength + (this.#message?.length ?? 0) > this.maxMessageSize) {
+    const rsv = this.#message === null ? header.rsv : this.#message.rsv;
+    // Compressing what cannot be compressed adds a little, which is not to count.
+    const most = this.maxMessageSize + (rsv === 0 ? 0 : 64 + this.maxMessageSize / 1024);
+    if (header.payloadLength + (this.#message?.length ?? 0) > most) {
       throw new ProtocolError(
         CloseCode.MESSAGE_TOO_BIG,
         `Cannot take a message of over ${this.maxMessageSize} bytes`,

@@ -9,11 +9,11 @@ let waiting: Flushable[] = [];
  * Has what was sent outside of a read go out together at the end of the microtask turn, with one
  * microtask for all connections.
  *
- * @param channel What to flush.
+ * @param channel What to flush; once a turn is enough.
  */
 export function scheduleFlush(channel: Flushable): void {
   if (waiting.length === 0) queueMicrotask(flushAll);
-  if (waiting[waiting.length - 1] !== channel) waiting.push(channel);
+  waiting.push(channel);
 }
 
 function flushAll(): void {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import {
   CloseCode,
   closePayload,
@@ -49,6 +50,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   #state: State = State.OPEN;
   #corked = false;
   #writing = false;
+  #flushDue = false;
   #drainWanted = false;
   // Set when reading waits for what has been written to be taken.
   #blocked = false;
@@ -147,10 +149,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
     const frame = message.frame();
     if (this.#trace !== null) {
       this.#traceSent(typeof data === "string" ? Opcode.TEXT : Opcode.BINARY, data);
-    }
-    if (!this.#writing && !this.#corked && this.#output.length === 0) {
-      this.#write(frame);
-      return this.#socket.unwritten;
     }
     this.#output.push(frame);
     return this.#queued();
@@ -271,8 +269,9 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
 
   onFailure(error: ProtocolError): void {
     if (this.#state === State.OPEN) {
-      const reason = error.message.length <= MAX_CLOSE_REASON ? error.message : error.rule;
-      this.#control(Opcode.CLOSE, closePayload(error.closeCode, reason));
+      const { message } = error;
+      const fits = message.isWellFormed() && Buffer.byteLength(message) <= MAX_CLOSE_REASON;
+      this.#control(Opcode.CLOSE, closePayload(error.closeCode, fits ? message : ""));
       this.#events.closing();
     }
     this.#events.error(error);
@@ -318,14 +317,21 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   /** Sees to it that what has just been queued goes out. */
   #queued(): number {
     const { length } = this.#output;
-    if (!this.#corked) scheduleFlush(this);
+    if (!this.#corked) this.#flushLater();
     else if (length >= CORK_LIMIT) this.#flush();
     else return this.#writing ? length + this.#socket.unwritten : length;
     return this.bufferedAmount;
   }
 
-  /** Writes what waits; called by the flush at the end of a turn too. */
+  #flushLater(): void {
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    scheduleFlush(this);
+  }
+
+  /** Writes what waits, at the end of the turn. */
   flush(): void {
+    this.#flushDue = false;
     if (this.#state !== State.CLOSED) this.#flush();
   }
 
