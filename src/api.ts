@@ -4,7 +4,7 @@
  * @module
  */
 export { ConfiguredServer, type ServerEvents } from "./configured_server.ts";
-export { type ConnectionInit, WebSocketConnection } from "./connection.ts";
+export { type ConnectionInit, type PingAnswers, WebSocketConnection } from "./connection.ts";
 export { ConnectionEvents, type ConnectionHandlers } from "./connection_events.ts";
 export { ConnectionList } from "./connection_list.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./errors.ts";

@@ -14,6 +14,17 @@ export interface ConnectionInit<Server = unknown> {
   readonly subprotocol: readonly string[];
 }
 
+/** What {@linkcode WebSocketConnection.doPong} takes; a method, so that subclasses fit their base. */
+export interface PingAnswers<C> {
+  /**
+   * Answers a ping.
+   *
+   * @param connection The connection.
+   * @param payload The ping's payload.
+   */
+  doPong(connection: C, payload: Uint8Array): unknown;
+}
+
 let coreOf: (connection: WebSocketConnection) => ConnectionCore;
 
 /**
@@ -280,11 +291,11 @@ export class WebSocketConnection extends ConnectionEvents {
    *
    * @throws {WebSocketError} ERR_UNSUPPORTED when set where the runtime's engine answers by itself.
    */
-  get doPong(): ((connection: this, payload: Uint8Array) => unknown) | null {
+  get doPong(): PingAnswers<this>["doPong"] | null {
     return this.#core.doPong;
   }
 
-  set doPong(answer: ((connection: this, payload: Uint8Array) => unknown) | null) {
+  set doPong(answer: PingAnswers<this>["doPong"] | null) {
     this.#core.doPong = answer as PingAnswer | null;
   }
 

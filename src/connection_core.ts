@@ -109,6 +109,12 @@ export class ConnectionCore implements DeliveryOwner {
 
   /** The opening handshake is done. */
   open(channel: Channel): void {
+    if (this.aborted) {
+      // It was told to end between the answer and now.
+      this.live = channel;
+      channel.terminate();
+      return;
+    }
     this.state = "ready";
     this.channel = this.live = channel;
     this.#peer = null;
@@ -146,7 +152,7 @@ export class ConnectionCore implements DeliveryOwner {
   }
 
   sendControl(kind: "ping" | "pong", payload: string | Uint8Array): boolean {
-    const bytes = controlPayload(payload);
+    const bytes = controlPayload(kind, payload);
     const { channel } = this;
     if (channel === null) return false;
     channel[kind](bytes);
@@ -326,8 +332,9 @@ const NO_EXTENSIONS: readonly string[] = [];
 const NOWHERE: Address = { ip: "", port: 0 };
 const NO_BYTES = new Uint8Array(0);
 
-function controlPayload(payload: string | Uint8Array): Uint8Array {
+function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Uint8Array {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+  if (!(bytes instanceof Uint8Array)) throw wrongData(kind, "a string or a Uint8Array");
   if (bytes.length > MAX_CONTROL_PAYLOAD) {
     throw new RangeError(
       `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,

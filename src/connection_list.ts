@@ -6,7 +6,6 @@
  * import { WebSocketServer } from "@duet/websocket";
  *
  * const server = new WebSocketServer();
- * console.assert(server.connections.size === 0);
  * for (const connection of server.connections) console.log(connection.ip);
  * ```
  */

@@ -203,7 +203,9 @@ export class ServerHost<C extends WebSocketConnection>
     try {
       const { trustProxy } = this.settings;
       const remote = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
-      return await this.#onRequest!(request, { ...info, remote });
+      const response = await this.#onRequest!(request, { ...info, remote });
+      if (response instanceof Response) return response;
+      throw new TypeError("it gave no Response");
     } catch (error) {
       this.report(handlerError("onRequest", error));
       return new Response("Internal Server Error\n", { status: 500 });

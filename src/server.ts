@@ -98,6 +98,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     }
     if (this.#shuttingDown !== undefined) {
       await this.#transport.stop();
+      await this.#transport.end?.();
       throw this.#keep(
         new WebSocketError(
           "ERR_STATE",
@@ -154,8 +155,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
       timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
     });
     await Promise.race([this.#host.emptied(), patience]);
-    clearTimeout(timer);
     for (const connection of this.#host.all) connection.terminate();
+    await Promise.race([this.#transport.end?.(), patience]);
+    clearTimeout(timer);
     this.#state = "stopped";
     this.#host.log.info("Shut down");
     this.#finished.resolve();

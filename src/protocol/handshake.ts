@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { formatFields, HttpError } from "./http.ts";
 import {
   type ExtensionOffer,
@@ -194,7 +194,7 @@ export function versionNotServed(versions: readonly number[]): HttpError {
  * ```
  */
 export function acceptKey(key: string): string {
-  return createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+  return hash("sha1", `${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`, "base64");
 }
 
 /**

@@ -157,6 +157,7 @@ export function parseSubprotocols(field: string): string[] {
  * ```
  */
 export function hasToken(field: string, token: string): boolean {
+  if (field.length === token.length) return field.toLowerCase() === token;
   return field.split(",").some((it) => trimBlanks(it).toLowerCase() === token);
 }
 

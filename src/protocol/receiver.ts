@@ -50,6 +50,8 @@ const ASCII_MASK = 0x80808080 | 0;
 const COPY_MASKED_FROM = 4096;
 /** The size of a buffer that messages of one read share. */
 const SHARED_SIZE = 4096;
+/** Filled in anew for each frame, and looked at only until the next one. */
+const header = new FrameHeader();
 /** Stands for no chunks, so that an idle connection holds no array. */
 const NONE: Uint8Array[] = [];
 
@@ -85,7 +87,6 @@ export class Receiver {
   readonly #maxReserve: number;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #rsvAllowed: number;
-  readonly #header = new FrameHeader();
 
   readonly #shareBuffers: boolean;
   // What the binary messages of the chunk being parsed are copied into.
@@ -98,10 +99,14 @@ export class Receiver {
   // What has been handed over and not been looked at, because reading was paused.
   #waiting: Uint8Array[] = NONE;
 
-  // A header that has come in part, and of the frame under way what is still to come.
+  // A header that has come in part.
   #partialHeader: Uint8Array | null = null;
+  // Of the frame under way: how many bytes are still to come, how many modulo 4 have, and its header.
   #remaining = 0;
   #phase = 0;
+  #fin = false;
+  #opcode = 0;
+  #maskingKey = 0;
 
   // The message and the control frame of which not everything has come.
   #message: MessageAssembly | null = null;
@@ -212,7 +217,6 @@ export class Receiver {
 
   /** Reads a header and, when the whole payload is here too, the payload where it stands. */
   #beginFrame(chunk: Uint8Array, position: number): number {
-    const header = this.#header;
     let headerLength: number;
     if (this.#partialHeader === null) {
       headerLength = readFrameHeader(header, chunk, position, chunk.length);
@@ -234,24 +238,27 @@ export class Receiver {
       this.#partialHeader = null;
       headerLength -= partial.length;
     }
-    this.#checkHeader(header);
+    this.#checkHeader();
     const start = position + headerLength;
     const end = start + header.payloadLength;
     if (header.opcode >= Opcode.CLOSE) {
       this.#control = new Uint8Array(header.payloadLength);
     } else if (header.fin && this.#message === null && end <= chunk.length) {
-      this.#wholeMessage(header, chunk, start, end);
+      this.#wholeMessage(chunk, start, end);
       return end;
     } else {
-      this.#beginFragment(header);
+      this.#beginFragment();
     }
     this.#remaining = header.payloadLength;
     this.#phase = 0;
+    this.#fin = header.fin;
+    this.#opcode = header.opcode;
+    this.#maskingKey = header.maskingKey;
     if (this.#remaining === 0) this.#endFrame();
     return start;
   }
 
-  #checkHeader(header: FrameHeader): void {
+  #checkHeader(): void {
     const { opcode } = header;
     if (!header.masked) {
       throw violation("a client's frame is not masked", "RFC 6455 §5.1");
@@ -295,12 +302,13 @@ export class Receiver {
   }
 
   /** The hot path: one unfragmented message that is here whole. */
-  #wholeMessage(header: FrameHeader, chunk: Uint8Array, start: number, end: number): void {
+  #wholeMessage(chunk: Uint8Array, start: number, end: number): void {
     if (header.rsv !== 0) {
       applyMask(chunk, start, end, header.maskingKey, 0);
+      const { opcode } = header;
       const payload = this.#decode(header.rsv, chunk.subarray(start, end));
       // An extension may hand back the bytes it was given, which are the transport's.
-      this.#deliver(header.opcode, payload.buffer === chunk.buffer ? payload.slice() : payload);
+      this.#deliver(opcode, payload.buffer === chunk.buffer ? payload.slice() : payload);
     } else if (header.opcode === Opcode.TEXT) {
       const seen = applyMask(chunk, start, end, header.maskingKey, 0);
       const text = (seen & ASCII_MASK) === 0
@@ -333,7 +341,7 @@ export class Receiver {
     return this.#shared.subarray(used, used + length);
   }
 
-  #beginFragment(header: FrameHeader): void {
+  #beginFragment(): void {
     const message = this.#message ??= new MessageAssembly(header.opcode, header.rsv);
     if (++message.fragments > this.#maxFragments) {
       throw new ProtocolError(
@@ -346,7 +354,7 @@ export class Receiver {
 
   /** Copies what has come of a payload to where it is put together, and unmasks it there. */
   #continuePayload(chunk: Uint8Array, position: number): number {
-    const { maskingKey, fin } = this.#header;
+    const maskingKey = this.#maskingKey;
     const count = Math.min(this.#remaining, chunk.length - position);
     const end = position + count;
     const piece = position === 0 && end === chunk.length ? chunk : chunk.subarray(position, end);
@@ -358,7 +366,7 @@ export class Receiver {
     } else {
       const message = this.#message!;
       const { length } = message;
-      message.reserve(length + count, length + this.#remaining, fin, this.#maxReserve);
+      message.reserve(length + count, length + this.#remaining, this.#fin, this.#maxReserve);
       message.append(piece, maskingKey, this.#phase);
     }
     this.#phase = (this.#phase + count) & 3;
@@ -371,8 +379,8 @@ export class Receiver {
     const control = this.#control;
     if (control !== null) {
       this.#control = null;
-      this.#endControlFrame(this.#header.opcode, control);
-    } else if (this.#header.fin) {
+      this.#endControlFrame(this.#opcode, control);
+    } else if (this.#fin) {
       this.#endMessage();
     }
   }

@@ -34,7 +34,7 @@ export class DenoHttpTransport implements Transport {
   };
   readonly #host: TransportHost;
   #server: DenoHttpServer | null = null;
-  #stopping: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -56,18 +56,26 @@ export class DenoHttpTransport implements Transport {
           return new Response("Internal Server Error\n", { status: 500 });
         },
       },
-      (request, info) => this.upgrade(request, info),
+      (request, info) => this.#stopped ? unavailable() : this.upgrade(request, info),
     );
     this.#server = server;
     return Promise.resolve({ ...addressOf(server.addr), secure: tls !== undefined });
   }
 
   stop(): Promise<void> {
-    // It settles only when every connection has ended, so it is not what stop() waits for.
-    this.#stopping = this.#server?.shutdown() ?? this.#stopping;
-    this.#stopping.catch((error) => this.#host.report(error));
-    this.#server = null;
+    // Deno's own shutdown would end the WebSockets too, before the server has taken leave of them.
+    this.#stopped = true;
     return Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    try {
+      await server?.shutdown();
+    } catch (error) {
+      this.#host.report(error);
+    }
   }
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
@@ -89,6 +97,10 @@ export class DenoHttpTransport implements Transport {
       return new Response("Cannot open a WebSocket\n", { status: 400 });
     }
   }
+}
+
+function unavailable(): Response {
+  return new Response("Cannot serve requests any more: shutting down\n", { status: 503 });
 }
 
 /** How often the amount that waits is looked at while somebody wants to know when it is gone. */
@@ -123,15 +135,25 @@ class DenoHttpChannel implements Channel {
     this.maxRecvSize = limits.maxRecvSize;
     socket.binaryType = "arraybuffer";
     let opened = false;
+    const neverOpened = () => {
+      clearTimeout(this.#timer);
+      if (opened || this.#ended) return;
+      this.#ended = true;
+      opening.failed();
+    };
+    // Of a peer that goes before it has the response, the engine tells nothing at all.
+    this.#timer = setTimeout(neverOpened, limits.handshakeTimeout * 1000);
     socket.onopen = () => {
+      clearTimeout(this.#timer);
       opened = true;
-      opening.opened(this);
+      if (this.#ended) socket.close();
+      else opening.opened(this);
     };
     socket.onmessage = ({ data }) => this.#message(data);
     socket.onclose = ({ code, reason, wasClean }) => {
       // Without a closing handshake the code is the engine's own: 0, or 1001 when the peer was silent.
       if (opened) this.#end(wasClean ? code : 1006, wasClean ? reason : "");
-      else opening.failed();
+      else neverOpened();
     };
     socket.onerror = (event) => {
       const { message } = event as ErrorEvent;

@@ -74,6 +74,7 @@ export class DenoTcpTransport implements Transport {
         conn = await listener.accept();
       } catch (error) {
         if (this.#listener !== listener) return;
+        if (GONE_ALREADY.has((error as { code?: string }).code ?? "")) continue;
         this.#host.report(error);
         // Out of file descriptors, say: trying again at once would only spin.
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
@@ -92,6 +93,8 @@ function isDenoListener(listener: unknown): listener is DenoListener {
 }
 
 const ACCEPT_RETRY_MS = 50;
+/** What accepting a peer comes to that has reset its connection meanwhile; it concerns no other. */
+const GONE_ALREADY = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);
 
 /**
  * Gives an address in our form.

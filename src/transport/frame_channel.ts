@@ -12,6 +12,7 @@ import {
   Sender,
 } from "../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { scheduleFlush } from "./flush.ts";
 import type {
   Channel,
@@ -37,7 +38,7 @@ const State = {
 type State = (typeof State)[keyof typeof State];
 
 /** A channel made of the protocol core over a byte socket. */
-export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
+export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring {
   heard = true;
   readonly #socket: ByteSocket;
   readonly #events: ChannelEvents;
@@ -60,7 +61,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   #clean = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #deadline = 0;
   #controlFrames = 0;
   #controlSecond = 0;
 
@@ -222,7 +223,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
     if (this.#state === State.CLOSED) return;
     if (this.#state === State.OPEN) this.#events.closing();
     this.#state = State.CLOSED;
-    clearTimeout(this.#timer);
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.#receiver.end();
     this.#output.clear();
     for (const { session } of this.#extensions) session.close?.();
@@ -394,8 +395,13 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents {
   }
 
   #startTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
+    this.#deadline = this.#limits.closeTimeout;
+    startDeadline(this, this.#deadline);
+  }
+
+  expired(): void {
+    this.terminate();
   }
 
   #traceSent(opcode: number, payload: string | Uint8Array): void {

@@ -9,6 +9,7 @@ import {
   requestUrl,
 } from "../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { FrameChannel } from "./frame_channel.ts";
 import type { Answer, Opening, Refusal, TransportHost } from "./transport.ts";
 
@@ -23,7 +24,7 @@ export function openTcp(socket: ByteSocket, host: TransportHost): void {
   new TcpOpening(socket, host).begin();
 }
 
-class TcpOpening implements ByteSink {
+class TcpOpening implements ByteSink, Expiring {
   readonly #socket: ByteSocket;
   readonly #host: TransportHost;
   readonly #parser: RequestHeadParser;
@@ -35,7 +36,7 @@ class TcpOpening implements ByteSink {
   #gone = false;
   // Set when a channel has taken over: whether it wants to read on at once.
   #handedOver: boolean | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #deadline = 0;
 
   constructor(socket: ByteSocket, host: TransportHost) {
     this.#socket = socket;
@@ -46,9 +47,7 @@ class TcpOpening implements ByteSink {
   }
 
   begin(): void {
-    this.#timer = setTimeout(() => {
-      this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
-    }, this.#host.limits.handshakeTimeout * 1000);
+    this.#startDeadline(this.#host.limits.handshakeTimeout);
     const opening = this.#host.accept(this.#socket);
     if (opening instanceof Promise) void opening.then((it) => this.#accepted(it));
     else this.#accepted(opening);
@@ -94,8 +93,23 @@ class TcpOpening implements ByteSink {
 
   closed(): void {
     this.#gone = true;
-    clearTimeout(this.#timer);
+    this.#cancelDeadline();
     this.#opening?.failed();
+  }
+
+  #startDeadline(seconds: number): void {
+    this.#cancelDeadline();
+    this.#deadline = seconds;
+    startDeadline(this, seconds);
+  }
+
+  #cancelDeadline(): void {
+    cancelDeadline(this, this.#deadline);
+  }
+
+  expired(): void {
+    if (this.#lastWords) this.#drop();
+    else this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
   }
 
   #drop(): void {
@@ -107,7 +121,7 @@ class TcpOpening implements ByteSink {
       const head = this.#parser.push(chunk);
       if (head === undefined) return;
       this.#reading = false;
-      clearTimeout(this.#timer);
+      this.#cancelDeadline();
       // The bytes behind the head stay in the transport's buffer until they can be read as frames.
       if (this.#parser.rest.length > 0) this.#held.push(this.#parser.rest);
       this.#serve(head);
@@ -180,7 +194,7 @@ class TcpOpening implements ByteSink {
     if (this.#gone) return;
     this.#lastWords = true;
     this.#reading = false;
-    clearTimeout(this.#timer);
+    this.#cancelDeadline();
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const fields: [string, string][] = [...headers];
     if (
@@ -196,7 +210,7 @@ class TcpOpening implements ByteSink {
     const response = new Uint8Array(head.length + (headOnly ? 0 : bytes.length));
     response.set(head);
     if (!headOnly) response.set(bytes, head.length);
-    this.#timer = setTimeout(() => this.#drop(), this.#host.limits.closeTimeout * 1000);
+    this.#startDeadline(this.#host.limits.closeTimeout);
     if (this.#socket.write(response)) this.#socket.closeWrite();
     this.#held = [];
     this.#socket.resume();

@@ -202,6 +202,8 @@ export interface Transport {
   listen(options: ListenOptions): Promise<ListeningAddress>;
   /** Stops to accept; connections that there are stay. */
   stop(): Promise<void>;
+  /** Lets go, once no connection is left, of what could not be let go of before; must not reject. */
+  end?(): Promise<void>;
   /** Opens a WebSocket from a request to an application's own HTTP server. */
   upgrade?(request: Request, info: unknown): Promise<Response>;
   /** The handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}. */
