@@ -96,7 +96,7 @@ export function setHandlers(
 export interface HandlerTable {
   readonly handlers: ConnectionHandlers<unknown>;
   /** Throws when handlers cannot be set at this time. */
-  guard: { check(handlers: object): void } | null;
+  guard: { check(handlers: ConnectionHandlers<unknown>): void } | null;
 }
 
 let tableOf: (connection: ConnectionEvents) => HandlerTable;

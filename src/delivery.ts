@@ -15,7 +15,7 @@ export interface DeliveryOwner {
   closed(): void;
   report(error: WebSocketError): void;
   /** Throws for handlers of events that cannot come. */
-  checkEvents(handlers: object): void;
+  checkEvents(handlers: ConnectionHandlers<unknown>): void;
 }
 
 /**
@@ -40,7 +40,8 @@ export class Delivery implements ChannelEvents {
 
   /** Whether messages are held back, so that silence says nothing of the peer. */
   get holding(): boolean {
-    return this.#paused || this.#busy > 0 || (this.#pulls !== null && this.#pulls.full);
+    // A handler that pulls, as `ready` may, must not wait for itself.
+    return this.#paused || (this.#pulls === null ? this.#busy > 0 : this.#pulls.full);
   }
 
   // What the channel tells.
@@ -160,10 +161,10 @@ export class Delivery implements ChannelEvents {
    * Throws when handlers for messages are set on a connection whose messages are pulled, and for events
    * that cannot come.
    */
-  check(handlers: object): void {
+  check(handlers: ConnectionHandlers<unknown>): void {
     this.#owner.checkEvents(handlers);
     if (this.#pulls === null) return;
-    const name = MESSAGE_EVENTS.find((name) => name in handlers);
+    const name = MESSAGE_EVENTS.find((name) => handlers[name] !== undefined);
     if (name === undefined) return;
     throw new WebSocketError(
       "ERR_STATE",
@@ -180,7 +181,7 @@ export class Delivery implements ChannelEvents {
   #settle(result: unknown): void {
     if (!isThenable(result)) return;
     this.#busy++;
-    this.#channel?.pause();
+    if (this.holding) this.#channel?.pause();
     const settled = () => {
       this.#busy--;
       this.#resumeChannel();

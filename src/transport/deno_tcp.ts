@@ -143,7 +143,11 @@ class DenoByteSocket implements ByteSocket {
     this.native = conn;
     this.remote = addressOf(conn.remoteAddr);
     this.secure = secure;
-    this.setNoDelay(true);
+    try {
+      this.setNoDelay(true);
+    } catch {
+      // On some systems this fails when the peer is gone already; the first read finds that out.
+    }
   }
 
   /** Reads until the end; everything that comes is told to the sink. */

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import { clientFrame, concat } from "../support/client_frame.ts";
-import { EchoProcess } from "../support/echo_process.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { transports } from "../support/transports.ts";
 import { FLAT } from "./flood.ts";
@@ -20,7 +20,7 @@ for (const { name, transport } of transports) {
   const skip = name === "deno_http" && "deno_http: its engine has no compression";
   describe(`hostile compression over ${name}`, { skip }, () => {
     it("decompression bombs: 10 GiB in 10 MB is 1009, and memory stays flat", async () => {
-      await using server = await EchoProcess.start({ transport, flags: ["--deflate"] });
+      await using server = await ServerProcess.start({ transport, flags: ["--deflate"] });
       using healthy = await RawClient.open(server.url);
       const frame = clientFrame(2, bomb(), { rsv: 0x40 });
       const before = server.memory ?? 0;
@@ -36,7 +36,7 @@ for (const { name, transport } of transports) {
     });
 
     it("decompression bombs in many fragments are the same", async () => {
-      await using server = await EchoProcess.start({ transport, flags: ["--deflate"] });
+      await using server = await ServerProcess.start({ transport, flags: ["--deflate"] });
       const whole = bomb();
       const before = server.memory ?? 0;
       using client = await RawClient.open(server.url, OFFER);
@@ -53,7 +53,7 @@ for (const { name, transport } of transports) {
 
     it("many small messages that inflate to nearly the limit wait for one another", async () => {
       const flags = ["--deflate", "--max-size", String(1 << 20)];
-      await using server = await EchoProcess.start({ transport, flags });
+      await using server = await ServerProcess.start({ transport, flags });
       const block = deflateRawSync(new Uint8Array(1 << 20), {
         finishFlush: constants.Z_SYNC_FLUSH,
       });

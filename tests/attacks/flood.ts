@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { EchoProcess } from "../support/echo_process.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { upgradeRequest } from "../support/raw_client.ts";
 
 /** What a flood does. */
@@ -34,7 +34,7 @@ export interface FloodResult {
 export const FLAT = 48 * 1024 * 1024;
 
 /** Sends a server more than it wants, as fast as it takes it, and watches its memory. */
-export async function flood(server: EchoProcess, options: FloodOptions): Promise<FloodResult> {
+export async function flood(server: ServerProcess, options: FloodOptions): Promise<FloodResult> {
   const { first, again, bytes, seconds = 3, reads = true, headers } = options;
   const socket = connect({ host: "127.0.0.1", port: Number(new URL(server.url).port) });
   let ended = false;

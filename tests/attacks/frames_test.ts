@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import type { WebSocketConnection } from "../../mod.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
-import { EchoProcess } from "../support/echo_process.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { echo, handling, serve, transports } from "../support/transports.ts";
@@ -22,7 +22,7 @@ for (const variant of transports) {
 
   describe(`hostile frames over ${name}`, () => {
     it("slow bodies of frames: claims of much take little memory, and others are served", async () => {
-      await using server = await EchoProcess.start({ transport });
+      await using server = await ServerProcess.start({ transport });
       using healthy = await RawClient.open(server.url);
       const before = server.memory ?? 0;
       const slow = await Promise.all(
@@ -82,7 +82,7 @@ for (const variant of transports) {
         return;
       }
       for (const payload of ["", "x"]) {
-        await using server = await EchoProcess.start({ transport });
+        await using server = await ServerProcess.start({ transport });
         const fragment = clientFrame(0, payload, { fin: false });
         const { growth, ended, last } = await flood(server, {
           first: clientFrame(2, payload, { fin: false }),
@@ -99,7 +99,7 @@ for (const variant of transports) {
     });
 
     it("tiny chunks: frames that come byte by byte take no memory to speak of", async () => {
-      await using server = await EchoProcess.start({ transport });
+      await using server = await ServerProcess.start({ transport });
       using client = await RawClient.open(server.url);
       const before = server.memory ?? 0;
       const whole = times(20, clientFrame(1, "x".repeat(200)));
@@ -113,7 +113,7 @@ for (const variant of transports) {
     });
 
     it("ping floods with unread pongs end, or are not read on", async () => {
-      await using server = await EchoProcess.start({ transport });
+      await using server = await ServerProcess.start({ transport });
       using healthy = await RawClient.open(server.url);
       const { growth } = await flood(server, {
         again: times(1000, clientFrame(9, "x".repeat(100))),
@@ -139,7 +139,7 @@ for (const variant of transports) {
     );
 
     it("a peer that never reads is not read either, or is dropped", async () => {
-      await using server = await EchoProcess.start({ transport });
+      await using server = await ServerProcess.start({ transport });
       using healthy = await RawClient.open(server.url);
       const { growth, sent } = await flood(server, {
         again: clientFrame(2, new Uint8Array(65_536)),

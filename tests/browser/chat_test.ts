@@ -5,26 +5,16 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
-import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { chromiumFile, noChromium } from "../support/chromium.ts";
 import { Example, type Runtime } from "../examples/start_example.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const output = `${root}tests/.output`;
 const cert = `${root}tests/tls/cert.pem`;
 const key = `${root}tests/tls/key.pem`;
-
-const browsers = [
-  process.env.CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-];
-const executablePath = browsers.find((path) => path !== undefined && existsSync(path));
-const noBrowser = executablePath === undefined &&
-  "no Chromium here: install it, or name its file in the environment variable CHROMIUM";
 
 interface Variant {
   runtime: Runtime;
@@ -41,12 +31,12 @@ const variants: Variant[] = [
   { runtime: "bun", transport: "tcp", tls: true },
 ];
 
-describe("the chat example in a browser", { skip: noBrowser }, () => {
+describe("the chat example in a browser", { skip: noChromium }, () => {
   let browser: Browser;
   before(async () => {
     mkdirSync(output, { recursive: true });
     browser = await chromium.launch({
-      executablePath,
+      executablePath: chromiumFile,
       args: [
         "--no-sandbox", // needed where tests run as root; the only pages are our own
         "--disable-gpu",

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { concat } from "../support/client_frame.ts";
-import { EchoProcess } from "../support/echo_process.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { HealthyClient } from "../support/healthy_client.ts";
 import type { Target } from "../support/targets.ts";
 import { cutAtRandom, mutate } from "./mutate.ts";
@@ -39,7 +39,7 @@ export interface FuzzReport {
 export async function fuzz({ target, seed, start = 0, seconds }: FuzzOptions): Promise<FuzzReport> {
   const { runtime, transport, compresses } = target;
   const flags = compresses ? ["--deflate"] : [];
-  await using server = await EchoProcess.start({ runtime, transport, flags });
+  await using server = await ServerProcess.start({ runtime, transport, flags });
   const { port } = new URL(server.url);
   const failures: string[] = [];
   const deadline = performance.now() + seconds * 1000;

@@ -96,7 +96,10 @@ for (const variant of transports) {
       await using served = await serve(
         variant,
         handling({
-          ready: (connection) => gate.handler(connection, "ready"),
+          ready: (connection) => {
+            const first = gate.came.entries.length === 0;
+            return first ? gate.handler(connection, "ready") : undefined;
+          },
           utf8: (_connection, data) => messages.add(data),
         }),
       );
@@ -140,8 +143,8 @@ for (const variant of transports) {
         variant,
         handling({
           async utf8(_connection, data) {
-            await new Promise((resolve) => setImmediate(resolve));
             course.add(data);
+            await new Promise((resolve) => setImmediate(resolve));
           },
           disconnect: (_connection, code) => course.add(`${code}`),
         }),

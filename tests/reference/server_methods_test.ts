@@ -18,6 +18,7 @@ for (const variant of transports) {
   const make = (options = {}) =>
     new WebSocketServer({ transport, hostname: "127.0.0.1", debug: 0, ...options });
 
+  // For shutdown and stop see tests/integration/shutdown_test.ts, for a mounted server http_test.ts there.
   describe(`server methods over ${name}`, () => {
     it("start: resolves with the server once it listens; finished, once it has shut down", async () => {
       const server = make();
@@ -47,33 +48,6 @@ for (const variant of transports) {
       await first.shutdown();
       await second.start();
       await second.shutdown();
-    });
-
-    it("start: a shutdown that comes first wins", async () => {
-      const server = make({ tickPeriod: 0.01 });
-      const starting = assertRejects(() => server.start(), WebSocketError, "shut down");
-      await Promise.all([server.shutdown(), starting]);
-      await assertRejects(() => RawClient.connect(`ws://127.0.0.1:${server.port}`));
-    });
-
-    it("shutdown, stop: the same, any number of times, and before the start", async () => {
-      const shutdowns = new Journal<WebSocketServer>();
-      const server = await make({ onShutdown: shutdowns.add }).start();
-      const { end } = await openWs(`ws://127.0.0.1:${server.port}`);
-      assertEquals(await Promise.all([server.shutdown(), server.stop()]), [server, server]);
-      assertEquals((await end()).code, 1001);
-      await server.shutdown();
-      assertEquals(shutdowns.entries, [server]);
-      await make().stop();
-    });
-
-    it("shutdown: at the end of an await using block", async () => {
-      let finished: Promise<void>;
-      {
-        await using server = await make().start();
-        finished = server.finished;
-      }
-      await finished;
     });
 
     it("connections: the ready ones, as a live ConnectionList", async () => {
@@ -275,23 +249,7 @@ for (const variant of transports) {
       assertStrictEquals(server.error, error);
       await server.shutdown();
     });
-
-    if (transport === "tcp") {
-      it("upgrade, websocket: throw, and name the transport that has them", () => {
-        const server = make();
-        assertEquals(server.capabilities.mount, false);
-        assertUnsupported(() => server.upgrade(new Request("http://a"), {}));
-        assertUnsupported(() => server.websocket);
-      });
-    }
   });
-
-  async function ask(url: string, version: string, subprotocol: string) {
-    using client = await RawClient.connect(url);
-    const headers = { "Sec-WebSocket-Version": version, "Sec-WebSocket-Protocol": subprotocol };
-    client.write(upgradeRequest(headers));
-    return await client.response(true);
-  }
 }
 
 for (const { name, transport, secure } of variants) {
@@ -307,4 +265,11 @@ for (const { name, transport, secure } of variants) {
     assertStrictEquals(server.socket, server.listen);
     await server.shutdown();
   });
+}
+
+async function ask(url: string, version: string, subprotocol: string) {
+  using client = await RawClient.connect(url);
+  const headers = { "Sec-WebSocket-Version": version, "Sec-WebSocket-Protocol": subprotocol };
+  client.write(upgradeRequest(headers));
+  return await client.response(true);
 }

@@ -9,17 +9,19 @@ import { runtime as ownRuntime } from "./transports.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const KEPT = 100_000;
 
-/** Which echo server to run. */
-export interface EchoOptions {
+/** Which server to run. */
+export interface ServerOptions {
   /** Default: the runtime of this process. */
   runtime?: "deno" | "bun";
   transport: "http" | "tcp";
-  /** Further flags of `examples/echo.ts`. */
+  /** The program, from the root of the project; default `examples/echo.ts`. */
+  script?: string;
+  /** Further flags of the program. */
   flags?: string[];
 }
 
-/** `examples/echo.ts` in a process of its own, whose memory and end can be watched. */
-export class EchoProcess {
+/** A server in a process of its own, whose memory and end can be watched. */
+export class ServerProcess {
   /** Where it listens. */
   readonly url: string;
   readonly pid: number;
@@ -35,8 +37,8 @@ export class EchoProcess {
 
   /** Starts it on a free port and waits until it listens. */
   static async start(
-    { runtime = ownRuntime, transport, flags = [] }: EchoOptions,
-  ): Promise<EchoProcess> {
+    { runtime = ownRuntime, transport, script = "examples/echo.ts", flags = [] }: ServerOptions,
+  ): Promise<ServerProcess> {
     const program = runtime === ownRuntime
       ? process.execPath
       : `${root}node_modules/.bin/${runtime}`;
@@ -44,7 +46,7 @@ export class EchoProcess {
     const child = spawn(program, [
       "run",
       ...permissions,
-      `${root}examples/echo.ts`,
+      `${root}${script}`,
       ...["--port", "0", "--transport", transport, ...flags],
     ], { env: { ...process.env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
     const output = { text: "" };
@@ -58,10 +60,10 @@ export class EchoProcess {
         stream.setEncoding("utf8").on("data", take);
       }
       child.once("error", reject);
-      child.once("exit", () => reject(new Error(`echo.ts ended at once:\n${output.text}`)));
+      child.once("exit", () => reject(new Error(`${script} ended at once:\n${output.text}`)));
     });
-    const url = await patiently(listening, "the start of echo.ts");
-    return new EchoProcess(child, output, url);
+    const url = await patiently(listening, `the start of ${script}`);
+    return new ServerProcess(child, output, url);
   }
 
   /** What it has printed behind the line that says where it listens. */
@@ -86,7 +88,7 @@ export class EchoProcess {
     const exit = once(this.#child, "exit");
     // Not `kill()` of the process object: after it, Deno says that the signal was what ended it.
     process.kill(this.pid, "SIGTERM");
-    const [code] = await patiently(exit, "the end of echo.ts");
+    const [code] = await patiently(exit, "the end of a server");
     return code;
   }
 
