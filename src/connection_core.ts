@@ -4,7 +4,7 @@ import type { ConnectionHandlers, HandlerTable } from "./connection_events.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
-import { closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
+import { CloseCode, closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
 import type { Address, Channel, Peer, SharedMessage, Transport } from "./transport/transport.ts";
 import { unsupported } from "./transport/unsupported.ts";
 
@@ -109,6 +109,10 @@ export class ConnectionCore implements DeliveryOwner {
 
   /** The opening handshake is done. */
   open(channel: Channel): void {
+    if (this.aborted) {
+      channel.terminate();
+      return;
+    }
     if (this.aborted) {
       // It was told to end between the answer and now.
       this.live = channel;
@@ -215,6 +219,12 @@ export class ConnectionCore implements DeliveryOwner {
   terminate(): void {
     if (this.state === "connecting") this.disconnect(undefined, "");
     else this.live?.terminate();
+  }
+
+  /** Drops the connection and counts it as gone, also where the runtime would tell of that later. */
+  abandon(): void {
+    this.terminate();
+    this.delivery.close(CloseCode.ABNORMAL_CLOSURE, "");
   }
 
   httpError(status: number, rejection: Rejection): void {

@@ -83,6 +83,10 @@ export class ServerHost<C extends WebSocketConnection>
     return this.#onRequest !== undefined;
   }
 
+  get proxies(): Settings<C>["trustProxy"] {
+    return this.settings.proxyProtocol ? this.settings.trustProxy : undefined;
+  }
+
   get engineExtends(): boolean {
     return !this.transport.capabilities.extensions;
   }

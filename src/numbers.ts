@@ -60,9 +60,17 @@ export function checkNumber(name: NumberName, value: unknown): number {
  * @returns The error.
  */
 export function invalid(name: string, value: unknown, takes: string): WebSocketError {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
   return new WebSocketError(
     "ERR_INVALID_ARGUMENT",
-    `Cannot use ${name} ${shown}: it takes ${takes}`,
+    `Cannot use ${name} ${show(value)}: it takes ${takes}`,
   );
+}
+
+/** Of an object only the keys: a private key, say, must not get into a message. */
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return `a function ${value.name}`;
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (typeof value === "object" && value !== null) return `{ ${Object.keys(value).join(", ")} }`;
+  return String(value);
 }

@@ -104,6 +104,12 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
    * `origin` event on; where the two tell different clients, neither is believed. By default none.
    */
   trustProxy?: string[];
+  /**
+   * Whether the proxies of `trustProxy` send a header of the PROXY protocol, version 1 or 2, before
+   * anything else, "tcp" without TLS only: `ip` and `port` are then what it tells, from `onConnect` on.
+   * Peers that are no such proxies are dropped. Default false.
+   */
+  proxyProtocol?: boolean;
   /** The subprotocols that this server speaks: the first that a client offered is chosen. */
   subprotocol?: string[];
   /** Chooses the subprotocol instead; undefined goes on without one. */

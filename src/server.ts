@@ -155,7 +155,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
       timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
     });
     await Promise.race([this.#host.emptied(), patience]);
-    for (const connection of this.#host.all) connection.terminate();
+    for (const connection of this.#host.all) connectionCore(connection).abandon();
     await Promise.race([this.#transport.end?.(), patience]);
     clearTimeout(timer);
     this.#state = "stopped";
@@ -308,7 +308,7 @@ function listenError(cause: unknown, address: string, secure: boolean): WebSocke
     ? "it is not permitted. Choose a port above 1023."
     : code === "EADDRNOTAVAIL"
     ? "this machine has no such address."
-    : secure && /PEM|certificate|key/i.test(`${code} ${message}`)
+    : secure && /PEM|certificate|key|ASN|SSL/i.test(`${code} ${message}`)
     ? `the certificate or its key cannot be read (${message}). Give both as PEM texts.`
     : `${message ?? cause}`;
   return new WebSocketError("ERR_LISTEN", `Cannot listen on ${address}: ${why}`, cause);

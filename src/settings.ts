@@ -134,6 +134,7 @@ export interface Settings<C extends WebSocketConnection> extends TransportLimits
   connectionClass: ConnectionClass<C>;
   readonly allowedOrigins: AllowedOrigins | undefined;
   readonly trustProxy: TrustedProxies | undefined;
+  readonly proxyProtocol: boolean;
 }
 
 const OTHERS = [
@@ -148,6 +149,7 @@ const OTHERS = [
   "selectSubprotocol",
   "allowedOrigins",
   "trustProxy",
+  "proxyProtocol",
   "version",
   "versions",
   "logger",
@@ -204,27 +206,37 @@ export function readSettings<C extends WebSocketConnection>(
     connectionClass: readConnectionClass(options.connectionClass),
     allowedOrigins: options.allowedOrigins && new AllowedOrigins(options.allowedOrigins),
     trustProxy: options.trustProxy && new TrustedProxies(options.trustProxy),
+    proxyProtocol: options.proxyProtocol ?? false,
   };
 }
 
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
 function checkOthers(options: object): void {
   for (const [name, value] of Object.entries(options)) {
-    if (!(name in NUMBERS) && !OTHERS.includes(name)) {
+    if (!Object.hasOwn(NUMBERS, name) && !OTHERS.includes(name)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
         `Cannot use option "${name}": there is none`,
       );
     }
-    if (/^on[A-Z]/.test(name) && value !== undefined && typeof value !== "function") {
+    const called = /^on[A-Z]/.test(name) || name === "selectSubprotocol";
+    if (called && value !== undefined && typeof value !== "function") {
       throw invalid(name, value, "a function");
     }
   }
-  const { transport, tls, hostname, listen } = options as WebSocketServerOptions;
+  const { transport, tls, hostname, listen, logger, legacy } = options as WebSocketServerOptions;
   if (transport !== undefined && transport !== "http" && transport !== "tcp") {
     throw invalid("transport", transport, '"http" or "tcp"');
   }
   if (hostname !== undefined && typeof hostname !== "string") {
     throw invalid("hostname", hostname, "a host name or an IP address");
+  }
+  if (legacy !== undefined && typeof legacy !== "boolean") {
+    throw invalid("legacy", legacy, "true or false");
+  }
+  if (logger !== undefined && !LEVELS.every((it) => typeof logger?.[it] === "function")) {
+    throw invalid("logger", logger, `an object with the methods ${LEVELS.join(", ")}`);
   }
   if (tls !== undefined && listen !== undefined) {
     throw invalid("tls", tls, "nothing beside listen: a listener has a certificate of its own");

@@ -101,7 +101,8 @@ class NodeWatch implements Watch {
     // Not at once: whoever starts the watch has not been given it yet.
     queueMicrotask(() => {
       const over = event === "readable" ? stream.readableEnded : stream.writableFinished;
-      if (over || stream.destroyed) this.#end(stream.errored);
+      // What it is about to tell of by itself comes first.
+      if (over || stream.closed) setTimeout(() => this.#end(stream.errored));
       else if (event === "drain" && !stream.writableNeedDrain) this.#act();
     });
   }
@@ -116,8 +117,10 @@ class NodeWatch implements Watch {
 
   readonly #act = (): void => {
     if (this.#busy) this.#again = true;
-    // "readable" also tells of the end, when there is nothing to read any more.
-    else if (!this.#stopped && (this.#event === "drain" || this.#unread > 0)) void this.#run();
+    else if (this.#stopped) return;
+    else if (this.#event === "drain" || this.#unread > 0) void this.#run();
+    // "readable" also tells of the end, which comes when somebody tries to read on.
+    else this.#stream.read(0);
   };
 
   async #run(): Promise<void> {

@@ -34,6 +34,7 @@ export * from "./negotiation.ts";
 export * from "./output_queue.ts";
 export * from "./permessage_deflate.ts";
 export * from "./protocol_error.ts";
+export * from "./proxy_protocol.ts";
 export * from "./receiver.ts";
 export * from "./sender.ts";
 export * from "./utf8.ts";

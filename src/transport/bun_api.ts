@@ -24,6 +24,7 @@ export interface BunSocket<Data> {
 /** The handlers of `Bun.listen`. */
 export interface BunSocketHandlers<Data> {
   open(socket: BunSocket<Data>): void;
+  handshake(socket: BunSocket<Data>, success: boolean): void;
   data(socket: BunSocket<Data>, chunk: Uint8Array): void;
   drain(socket: BunSocket<Data>): void;
   end(socket: BunSocket<Data>): void;

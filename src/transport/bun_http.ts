@@ -5,6 +5,7 @@ import {
   type BunServerWebSocket,
   type BunWebSocketHandlers,
 } from "./bun_api.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { engineFailure } from "./engine_failure.ts";
 import { decide } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
@@ -115,7 +116,7 @@ export class BunHttpTransport implements Transport {
   }
 }
 
-class BunHttpChannel implements Channel {
+class BunHttpChannel implements Channel, Expiring {
   heard = true;
   compressionThreshold: number;
   maxRecvSize: number;
@@ -130,7 +131,7 @@ class BunHttpChannel implements Channel {
   #ended = false;
   #closing = false;
   #drainWanted = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #deadline = 0;
 
   constructor(opening: Opening, host: TransportHost, remote: Address) {
     const { limits, trace, extensions } = host;
@@ -194,7 +195,7 @@ class BunHttpChannel implements Channel {
     if (!this.#closing) this.#events.closing();
     this.#ended = true;
     this.#closing = true;
-    clearTimeout(this.#timer);
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.#inbox.end(() => this.#events.close(code, lost ? "" : reason));
   }
 
@@ -246,8 +247,12 @@ class BunHttpChannel implements Channel {
     // Left out, Bun would send 1000.
     this.#socket.close(code ?? CloseCode.NO_STATUS_RECEIVED, reason);
     if (!this.#ended) {
-      this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+      startDeadline(this, this.#deadline = this.#limits.closeTimeout);
     }
+  }
+
+  expired(): void {
+    this.terminate();
   }
 
   terminate(): void {

@@ -1,8 +1,9 @@
 import { WebSocketError } from "../errors.ts";
+import { acceptTcp } from "./accept_tcp.ts";
 import { bunApi, type BunListener, type BunSocket, type BunSocketHandlers } from "./bun_api.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { isNodeServer, listenOnNode } from "./node_listener.ts";
-import { openTcp } from "./tcp_opening.ts";
+import { TlsWait } from "./tls_wait.ts";
 import type {
   Address,
   Capabilities,
@@ -85,9 +86,17 @@ export class BunTcpTransport implements Transport {
     const transport = this;
     return {
       open(socket) {
-        socket.data = new BunByteSocket(socket);
-        transport.#acceptsTls = socket.data.secure;
-        openTcp(socket.data, host);
+        const accepted = socket.data = new BunByteSocket(socket);
+        transport.#acceptsTls = accepted.secure;
+        if (!accepted.secure) acceptTcp(accepted, host);
+        else accepted.sink = new TlsWait(accepted, host.limits.handshakeTimeout);
+      },
+      // Without this handler Bun tells of no socket before its TLS handshake, however long that takes.
+      handshake(socket, success) {
+        const { sink } = socket.data;
+        if (!success || !(sink instanceof TlsWait)) return;
+        sink.done();
+        acceptTcp(socket.data, host);
       },
       data(socket, chunk) {
         socket.data.take(chunk);
@@ -99,8 +108,7 @@ export class BunTcpTransport implements Transport {
         socket.data.sink.end();
       },
       close(socket) {
-        // A TLS handshake that fails closes a socket that was never opened.
-        socket.data?.gone();
+        socket.data.gone();
       },
       error(_socket, error) {
         host.report(error);

@@ -1,4 +1,5 @@
 import { checkWellFormed, Opcode } from "../protocol/mod.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
 import { engineFailure } from "./engine_failure.ts";
@@ -107,9 +108,9 @@ function unavailable(): Response {
 const DRAIN_POLL_MS = 10;
 
 /** How the engine words that a peer is gone, which is nobody's error. */
-const LOSS = /unexpected eof|os error|close_notify|ping/i;
+const LOSS = /unexpected eof|os error|close_notify|no response from ping/i;
 
-class DenoHttpChannel implements Channel {
+class DenoHttpChannel implements Channel, Expiring {
   heard = true;
   compressionThreshold = Infinity;
   maxRecvSize: number;
@@ -122,11 +123,14 @@ class DenoHttpChannel implements Channel {
   #ended = false;
   #closing = false;
   #draining: ReturnType<typeof setInterval> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  // Set until the engine says that the handshake is done.
+  #opening: Opening | null;
+  #deadline = 0;
 
   constructor(socket: WebSocket, opening: Opening, host: TransportHost, remote: Address) {
     const { limits } = host;
     this.#socket = socket;
+    this.#opening = opening;
     this.#events = opening.events;
     this.#limits = limits;
     this.#remote = remote;
@@ -134,32 +138,32 @@ class DenoHttpChannel implements Channel {
     this.#inbox = new Inbox(opening.events, limits);
     this.maxRecvSize = limits.maxRecvSize;
     socket.binaryType = "arraybuffer";
-    let opened = false;
-    const neverOpened = () => {
-      clearTimeout(this.#timer);
-      if (opened || this.#ended) return;
-      this.#ended = true;
-      opening.failed();
-    };
     // Of a peer that goes before it has the response, the engine tells nothing at all.
-    this.#timer = setTimeout(neverOpened, limits.handshakeTimeout * 1000);
-    socket.onopen = () => {
-      clearTimeout(this.#timer);
-      opened = true;
-      if (this.#ended) socket.close();
-      else opening.opened(this);
-    };
+    startDeadline(this, this.#deadline = limits.handshakeTimeout);
+    socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#message(data);
     socket.onclose = ({ code, reason, wasClean }) => {
       // Without a closing handshake the code is the engine's own: 0, or 1001 when the peer was silent.
-      if (opened) this.#end(wasClean ? code : 1006, wasClean ? reason : "");
-      else neverOpened();
+      this.#end(wasClean ? code : 1006, wasClean ? reason : "");
     };
     socket.onerror = (event) => {
       const { message } = event as ErrorEvent;
-      if (!opened || this.#ended || LOSS.test(message)) return;
+      if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
       this.#events.error(engineFailure(message));
     };
+  }
+
+  #opened(): void {
+    cancelDeadline(this, this.#deadline);
+    const opening = this.#opening;
+    this.#opening = null;
+    if (this.#ended) this.#socket.close();
+    else opening?.opened(this);
+  }
+
+  expired(): void {
+    if (this.#opening === null) this.terminate();
+    else this.#end(1006, "");
   }
 
   #message(data: string | ArrayBuffer): void {
@@ -212,7 +216,7 @@ class DenoHttpChannel implements Channel {
     this.#inbox.clear();
     this.#events.closing();
     this.#socket.close(code, reason);
-    this.#timer = setTimeout(() => this.terminate(), this.#limits.closeTimeout * 1000);
+    startDeadline(this, this.#deadline = this.#limits.closeTimeout);
   }
 
   terminate(): void {
@@ -258,7 +262,7 @@ class DenoHttpChannel implements Channel {
     if (!this.#closing) this.#events.closing();
     this.#ended = true;
     this.#closing = true;
-    clearTimeout(this.#timer);
+    cancelDeadline(this, this.#deadline);
     this.#stopDraining();
     this.#inbox.end(() => this.#events.close(code, reason));
   }

@@ -1,8 +1,8 @@
 import { WebSocketError } from "../errors.ts";
+import { acceptTcp } from "./accept_tcp.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { type DenoAddress, denoApi, type DenoConn, type DenoListener } from "./deno_api.ts";
 import { isNodeServer, listenOnNode } from "./node_listener.ts";
-import { openTcp } from "./tcp_opening.ts";
 import type {
   Address,
   Capabilities,
@@ -81,7 +81,7 @@ export class DenoTcpTransport implements Transport {
         continue;
       }
       const socket = new DenoByteSocket(conn, secure);
-      openTcp(socket, this.#host);
+      acceptTcp(socket, this.#host);
       void socket.read();
     }
   }

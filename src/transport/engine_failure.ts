@@ -9,7 +9,7 @@ import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 export function engineFailure(message: string): ProtocolError {
   const code = /utf-?8/i.test(message)
     ? CloseCode.INVALID_PAYLOAD
-    : /too (?:big|large)/i.test(message)
+    : /^frame too large|too big message/i.test(message)
     ? CloseCode.MESSAGE_TOO_BIG
     : CloseCode.PROTOCOL_ERROR;
   return new ProtocolError(code, `Cannot accept a frame: ${message}`, "RFC 6455");

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { Server as NetServer, type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import { acceptTcp } from "./accept_tcp.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
-import { openTcp } from "./tcp_opening.ts";
 import type { Address, ListeningAddress, TransportHost } from "./transport.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function listenOnNode(
 ): Promise<ListeningAddress> {
   const secure = server instanceof TlsServer;
   server.on(secure ? "secureConnection" : "connection", (socket: Socket) => {
-    openTcp(new NodeByteSocket(socket, secure), host);
+    acceptTcp(new NodeByteSocket(socket, secure), host);
   });
   // A client that fails the TLS handshake is nobody's connection yet.
   server.on("tlsClientError", () => {});

@@ -11,22 +11,24 @@ import {
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { FrameChannel } from "./frame_channel.ts";
-import type { Answer, Opening, Refusal, TransportHost } from "./transport.ts";
+import type { Answer, Opening, Peer, Refusal, TransportHost } from "./transport.ts";
 
 /**
  * Takes care of a raw socket from its accept to its answer: reads the request head, lets the server
  * decide, and hands over to a {@linkcode FrameChannel}, or answers with a plain HTTP response.
  *
- * @param socket The socket that was accepted; nothing has been read from it.
+ * @param socket The socket that was accepted; nothing of a request has been read from it.
  * @param host The server.
+ * @param peer Who is at its other end.
  */
-export function openTcp(socket: ByteSocket, host: TransportHost): void {
-  new TcpOpening(socket, host).begin();
+export function openTcp(socket: ByteSocket, host: TransportHost, peer: Peer = socket): void {
+  new TcpOpening(socket, host, peer).begin();
 }
 
 class TcpOpening implements ByteSink, Expiring {
   readonly #socket: ByteSocket;
   readonly #host: TransportHost;
+  readonly #peer: Peer;
   readonly #parser: RequestHeadParser;
   #opening: Opening | null = null;
   // What has come while nothing could be read: before the accept or during the answer is decided.
@@ -38,9 +40,10 @@ class TcpOpening implements ByteSink, Expiring {
   #handedOver: boolean | undefined;
   #deadline = 0;
 
-  constructor(socket: ByteSocket, host: TransportHost) {
+  constructor(socket: ByteSocket, host: TransportHost, peer: Peer) {
     this.#socket = socket;
     this.#host = host;
+    this.#peer = peer;
     const { maxHeaderSize, maxHeaderFields } = host.limits;
     this.#parser = new RequestHeadParser({ maxSize: maxHeaderSize, maxFields: maxHeaderFields });
     socket.sink = this;
@@ -48,7 +51,7 @@ class TcpOpening implements ByteSink, Expiring {
 
   begin(): void {
     this.#startDeadline(this.#host.limits.handshakeTimeout);
-    const opening = this.#host.accept(this.#socket);
+    const opening = this.#host.accept(this.#peer);
     if (opening instanceof Promise) void opening.then((it) => this.#accepted(it));
     else this.#accepted(opening);
   }
@@ -168,7 +171,7 @@ class TcpOpening implements ByteSink, Expiring {
       method: head.method,
       headers: [...head],
     });
-    const response = await this.#host.request(request, { remote: this.#socket.remote });
+    const response = await this.#host.request(request, { remote: this.#peer.remote });
     const body = new Uint8Array(await response.arrayBuffer());
     const headers = [...response.headers].filter(([name]) => !HOP_BY_HOP.has(name));
     this.#end(response.status, headers, body, head.method === "HEAD");

@@ -168,6 +168,8 @@ export interface TransportHost {
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
+  /** The proxies that send a PROXY header before anything else, where there are to be any. */
+  readonly proxies: { has(ip: string): boolean } | undefined;
   /** Readable frame logs, when they are wanted. */
   readonly trace: FrameTrace | null;
 }

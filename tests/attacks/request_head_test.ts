@@ -5,7 +5,7 @@ import type { Handshake, WebSocketConnection } from "../../mod.ts";
 import { clientFrame, concat } from "../support/client_frame.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { echo, handling, serve, transports } from "../support/transports.ts";
-import { assertAnswers, assertServes } from "./healthy.ts";
+import { assertServes } from "./healthy.ts";
 
 const request = upgradeRequest;
 /** A request with one more line, which may repeat a field. */
@@ -327,19 +327,6 @@ for (const variant of transports) {
         assert(status === 400 || (!ownEngine && status === 101), `${target}: ${status}`);
       }
       assertEquals(served.errors, []);
-    });
-
-    it("a connection that sends nothing, or half a request, takes no other's place", async () => {
-      await using served = await serve(variant, echo);
-      using healthy = await RawClient.open(served.url);
-      const silent = await Promise.all(
-        Array.from({ length: 100 }, () => RawClient.connect(served.url)),
-      );
-      for (const [i, client] of silent.entries()) client.write(request().slice(0, i));
-      await assertAnswers(healthy);
-      await assertServes(served.url);
-      for (const client of silent) client.reset();
-      await assertServes(served.url);
     });
   });
 }

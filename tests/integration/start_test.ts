@@ -82,7 +82,7 @@ describe("a bad option", () => {
           error.message.includes(name.replace(/s$/, "")),
           `the message names ${name}: ${error.message}`,
         );
-        assert(!/undefined|\[object/.test(error.message), error.message);
+        assert(!/undefined|\[object|BEGIN/.test(error.message), error.message);
       }
     });
   }
@@ -265,22 +265,22 @@ describe("start with TLS", () => {
   }
 });
 
-describe("the runtime", () => {
-  const global = runtime === "deno" ? "Deno" : "Bun";
-  it(`without ${global} says what is needed: ERR_UNSUPPORTED`, async () => {
-    const mod = fileURLToPath(new URL("../../mod.ts", import.meta.url));
-    const program = `
-      import { WebSocketServer } from ${JSON.stringify(mod)};
-      const log = console.log;
-      delete globalThis.${global};
-      try {
-        new WebSocketServer();
-      } catch ({ code, message }) {
-        log(code, message);
-      }
-    `;
-    const args = runtime === "deno" ? ["eval", program] : ["-e", program];
-    const { stdout } = await run(process.execPath, args, { timeout: 15_000 });
-    assertStringIncludes(stdout, "ERR_UNSUPPORTED Cannot serve WebSockets on this runtime");
+// Bun does not let go of its global.
+if (runtime === "deno") {
+  describe("a runtime that is neither Deno nor Bun", () => {
+    it("is told what is needed: ERR_UNSUPPORTED", async () => {
+      const mod = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+      const program = `
+        import { WebSocketServer } from ${JSON.stringify(mod)};
+        delete globalThis.Deno;
+        try {
+          new WebSocketServer();
+        } catch ({ code, message }) {
+          console.log(code, message);
+        }
+      `;
+      const { stdout } = await run(process.execPath, ["eval", program], { timeout: 15_000 });
+      assertStringIncludes(stdout, "ERR_UNSUPPORTED Cannot serve WebSockets on this runtime");
+    });
   });
-});
+}
