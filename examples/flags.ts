@@ -24,6 +24,8 @@ export interface Flags {
   readonly port: number;
   /** Spread these into the options of `WebSocketServer`. */
   readonly options: FlagOptions;
+  /** The values of the program's own flags, where they were given. */
+  readonly own: Readonly<Record<string, string | undefined>>;
 }
 
 /** What an example says about itself. */
@@ -34,6 +36,10 @@ export interface Program {
   readonly about: string;
   /** The port when `--port` is not given. */
   readonly port: number;
+  /** Flags of its own by name, each with what it takes and does. */
+  readonly own?: Readonly<Record<string, readonly [takes: string, does: string]>>;
+  /** What it needs under Deno beside `--allow-net` and `--allow-read`. */
+  readonly permissions?: string;
 }
 
 /** The part of a server that the helpers here use; any `WebSocketServer` has it. */
@@ -54,11 +60,16 @@ export const runtime: "bun" | "deno" = "Bun" in globalThis ? "bun" : "deno";
 
 /** The text of `--help`. */
 export function usage(program: Program): string {
-  return `${program.about}
+  const { name, about, own = {}, permissions } = program;
+  const allow = ["--allow-net --allow-read", permissions ?? []].flat().join(" ");
+  const ownFlags = Object.entries(own)
+    .map(([flag, [takes, does]]) => `  ${`--${flag} ${takes}`.padEnd(23)}${does}\n`).join("");
+  return `${about}
 
-Usage: deno run --allow-net --allow-read examples/${program.name} [flags]
-       bun run examples/${program.name} [flags]
+Usage: deno run ${allow} examples/${name} [flags]
+       bun run examples/${name} [flags]
 
+${ownFlags}\
   --port N               port to listen on, 0 for any free one (default ${program.port})
   --hostname H           address to listen on (default 127.0.0.1)
   --transport http|tcp   the runtime's own engine, or ours on raw TCP (default http)
@@ -77,7 +88,7 @@ Usage: deno run --allow-net --allow-read examples/${program.name} [flags]
  * @throws {FlagError} When a flag is unknown or its value cannot be used.
  */
 export function parseFlags(args: readonly string[], program: Program): Flags | "help" {
-  const values = parse(args);
+  const values = parse(args, Object.keys(program.own ?? {}));
   if (values.help) return "help";
 
   const port = values.port === undefined ? program.port : integer("--port", values.port, 0, 65535);
@@ -97,7 +108,10 @@ export function parseFlags(args: readonly string[], program: Program): Flags | "
   } else if (values.cert !== undefined || values.key !== undefined) {
     throw new FlagError("--cert and --key go together: give both, or neither");
   }
-  return { transport, hostname, port, options };
+  const own = Object.fromEntries(
+    Object.keys(program.own ?? {}).map((name) => [name, (values as Record<string, string>)[name]]),
+  );
+  return { transport, hostname, port, options, own };
 }
 
 /**
@@ -174,13 +188,14 @@ export async function runServer<Server extends StartableServer>(
   }
 }
 
-function parse(args: readonly string[]) {
+function parse(args: readonly string[], own: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       strict: true,
       allowPositionals: false,
       options: {
+        ...Object.fromEntries(own.map((name) => [name, { type: "string" }])),
         port: { type: "string" },
         hostname: { type: "string" },
         transport: { type: "string" },

@@ -162,7 +162,12 @@ export class ConfiguredServer<C extends WebSocketConnection> {
     this.#set("connectionClass", () => readConnectionClass(connectionClass));
   }
 
-  /** The extensions that clients may have. */
+  /**
+   * The extensions that clients may have.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED for what the transport cannot do; `bun_http` cannot change
+   * them while it runs.
+   */
   get extensions(): readonly Extension[] {
     return this.#host.settings.extensions;
   }
@@ -216,7 +221,10 @@ export class ConfiguredServer<C extends WebSocketConnection> {
     this.#setNumber("compressionThreshold", bytes);
   }
 
-  /** How many seconds a peer may be silent; 0 turns the checks off. */
+  /**
+   * How many seconds a peer may be silent; 0 turns the checks off. On `deno_http` it holds for connections
+   * made after it was set.
+   */
   get silenceMax(): number {
     return this.#host.settings.silenceMax;
   }

@@ -330,7 +330,12 @@ export class WebSocketConnection extends ConnectionEvents {
 
   // Limits.
 
-  /** The most bytes of a message that is taken, after decompression; over it: close code 1009. */
+  /**
+   * The most bytes of a message that is taken, after decompression; over it: close code 1009.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED when set above the server's on `bun_http`, whose engine
+   * takes no more.
+   */
   get maxRecvSize(): number {
     return this.#core.maxRecvSize;
   }
@@ -357,7 +362,11 @@ export class WebSocketConnection extends ConnectionEvents {
     this.#core.compressionThreshold = checkNumber("compressionThreshold", bytes);
   }
 
-  /** Whether small packets are sent at once (TCP_NODELAY); default true. */
+  /**
+   * Whether small packets are sent at once (TCP_NODELAY); default true.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED when turned off on "http", where the runtime owns the socket.
+   */
   get nodelay(): boolean {
     return this.#core.nodelay;
   }

@@ -26,9 +26,9 @@ export interface ConnectionHandlers<C> {
   binary?(connection: C, data: Uint8Array): unknown;
   /** A message of either kind has come; called after `utf8` or `binary`. */
   message?(connection: C, data: string | Uint8Array): unknown;
-  /** A ping has come; the answer is `doPong`'s. */
+  /** A ping has come; the answer is `doPong`'s. Not on `deno_http`, whose engine does not tell. */
   ping?(connection: C, payload: Uint8Array): unknown;
-  /** A pong has come. */
+  /** A pong has come. Not on `deno_http`, whose engine does not tell. */
   pong?(connection: C, payload: Uint8Array): unknown;
   /** All that was sent has gone out, after a `send…` had returned false. */
   drain?(connection: C): unknown;
@@ -125,7 +125,8 @@ export class ConnectionEvents {
    * @param handlers The handlers by event.
    * @returns The connection.
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no
-   * function, ERR_STATE for a message handler on a connection that is read with `recv()`.
+   * function, ERR_STATE for a message handler on a connection that is read with `recv()`,
+   * ERR_UNSUPPORTED for `ping` and `pong` on `deno_http`.
    *
    * @example
    * ```ts

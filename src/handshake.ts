@@ -76,7 +76,11 @@ export class HandshakeRequest {
     return parseExtensions(this.#head.get("sec-websocket-extensions") ?? "");
   }
 
-  /** The protocol version. */
+  /**
+   * The protocol version; it is one that is served from the `handshake` event on.
+   *
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when the client asks for none that there is.
+   */
   get version(): WebSocketVersion {
     return new WebSocketVersion(readVersion(this.#head));
   }

@@ -136,14 +136,15 @@ export class ServerOpening implements Opening {
 
   #agree(opening: OpeningHandshake, headers: [string, string][]): NegotiatedExtension[] {
     const { settings, engineExtends } = this.#host;
+    let agreed = negotiateExtensions(settings.extensions, opening.extensions);
     if (engineExtends) {
-      const offered = new Set(opening.extensions.map((it) => it.name));
-      this.#core.extensions = settings.extensions.map((it) => it.name).filter((it) =>
-        offered.has(it)
+      // The engine has compression with the usual window only, and answers by itself.
+      agreed = agreed.filter(({ session }) =>
+        !session.parameters.some(([name]) => name === WINDOW)
       );
-      return [];
+      this.#core.extensions = agreed.map((it) => it.name);
+      return agreed;
     }
-    const agreed = negotiateExtensions(settings.extensions, opening.extensions);
     if (agreed.length > 0) {
       const elements = agreed.map(({ name, session }) =>
         formatExtension({ name, parameters: [...session.parameters] })
@@ -171,6 +172,7 @@ export class ServerOpening implements Opening {
   }
 }
 
+const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };
 
 function wrongOrigin(): HttpError {

@@ -42,23 +42,31 @@ export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink>
   writer?: WatchedWriter,
 ) => unknown;
 
-/** The handlers of a server. Each may return a promise; what they throw goes to `onError`. */
+/**
+ * The handlers of a server. Each may return a promise; what one throws, or its promise rejects with, goes to
+ * `onError`.
+ */
 export interface ServerHandlers<C extends WebSocketConnection> {
   /**
-   * Makes the connection object for a peer that has come.
+   * Makes the connection object for a peer that has come. Nothing is read from it before a promise has
+   * settled; when it throws, that peer is turned away.
    *
    * @returns The object, or nothing to have `connectionClass` make it.
    */
   onAccept?: (info: AcceptInfo<C>) => C | undefined | void | Promise<C | undefined | void>;
   /**
-   * Sets up a connection before anything has been read from it.
+   * Sets up a connection before anything has been read from it, which waits for a promise to settle.
+   * When it throws, the peer is turned away.
    *
    * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
    */
   onConnect?: (server: WebSocketServer<C>, connection: C) => unknown;
-  /** Called before the connections are disconnected. */
+  /** Called before the connections are disconnected, which waits for a promise to settle. */
   onShutdown?: (server: WebSocketServer<C>) => unknown;
-  /** Called every `tickPeriod` seconds, never twice at once. */
+  /**
+   * Called every `tickPeriod` seconds, never twice at once: ticks that come while a promise has not
+   * settled are left out.
+   */
   onTick?: (server: WebSocketServer<C>) => unknown;
   /** Told of everything that fails: handlers that throw, peers that break the protocol. */
   onError?: (server: WebSocketServer<C>, error: Error, connection?: C) => unknown;
@@ -81,7 +89,8 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   /**
    * A listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
    * Bun a function that is given the socket handlers and returns what `Bun.listen` does; or a
-   * `node:net` or `node:tls` `Server`.
+   * `node:net` or `node:tls` `Server`. Its address and whether it speaks TLS are read from it; a listener
+   * of Bun's does not tell the latter before its first client has come. Not together with `tls`.
    */
   listen?: unknown;
   /** Serves plain HTTP requests on the same port; on "tcp" those of GET and HEAD. */
@@ -150,9 +159,13 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   handshakeTimeout?: number;
   /** How long a peer may take to answer a Close frame; default 10. */
   closeTimeout?: number;
-  /** Drops a peer that is silent for so long, after pings were tried; default 20, 0 turns it off. */
+  /**
+   * Drops a peer that is silent for longer than this and one `silenceCheckInterval`, after pings were
+   * tried; default 20, 0 turns it off. `deno_http` leaves it to its engine, which pings after half of
+   * this and drops after all of it.
+   */
   silenceMax?: number;
-  /** How often silence is looked for; default half of `silenceMax`. */
+  /** How often silence is looked for; default half of `silenceMax`. Not on `deno_http`. */
   silenceCheckInterval?: number;
   /** How often `onTick` is called; default 0, which is never. */
   tickPeriod?: number;

@@ -68,7 +68,20 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
         `Cannot use "listen" on ${this.#transport.name}: its engine makes its own socket. Use transport: "tcp".`,
       );
     }
+    if (options.proxyProtocol) this.#checkProxyProtocol(options.tls !== undefined);
     this.#list = new ConnectionList(this.#host.ready);
+  }
+
+  #checkProxyProtocol(secure: boolean): void {
+    const { name, capabilities } = this.#transport;
+    const why = !capabilities.socket
+      ? `on ${name}: its engine reads the socket. Use transport: "tcp".`
+      : secure
+      ? "with TLS: the header comes before the TLS handshake, which the runtime's listener begins at once. Let the proxy take TLS off."
+      : undefined;
+    if (why !== undefined) {
+      throw new WebSocketError("ERR_UNSUPPORTED", `Cannot read PROXY headers ${why}`);
+    }
   }
 
   // Running.
@@ -91,6 +104,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     const { port } = this.#host.settings;
     try {
       this.#address = await this.#transport.listen({ hostname, port, tls, listener: listen });
+      if (this.#options.proxyProtocol) await this.#checkListener(this.#address);
     } catch (error) {
       if (this.#shuttingDown === undefined) this.#state = "new";
       if (error instanceof WebSocketError) throw this.#keep(error);
@@ -109,6 +123,16 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     this.#run();
     this.#host.log.info(`Listening on ${this.ip}:${this.port} (${this.#transport.name})`);
     return this;
+  }
+
+  /** A listener of the caller's own tells only now whether it speaks TLS. */
+  async #checkListener({ secure }: ListeningAddress): Promise<void> {
+    try {
+      this.#checkProxyProtocol(secure);
+    } catch (error) {
+      await this.#transport.stop();
+      throw error;
+    }
   }
 
   #keep(error: WebSocketError): WebSocketError {

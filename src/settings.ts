@@ -244,4 +244,15 @@ function checkOthers(options: object): void {
   if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls?.key !== "string")) {
     throw invalid("tls", tls, "{ cert, key }, both PEM texts");
   }
+  const { proxyProtocol, trustProxy } = options as WebSocketServerOptions;
+  if (proxyProtocol !== undefined && typeof proxyProtocol !== "boolean") {
+    throw invalid("proxyProtocol", proxyProtocol, "true or false");
+  }
+  if (proxyProtocol && trustProxy === undefined) {
+    throw invalid(
+      "proxyProtocol",
+      true,
+      "trustProxy beside it, which says whose header to believe",
+    );
+  }
 }

@@ -6,7 +6,8 @@ const SLACK = 4;
 /** Writes bits in the order of DEFLATE, the first into a byte's lowest (RFC 1951 §3.1.1). */
 export class BitWriter {
   /** What the bits are written to. */
-  view: DataView = new DataView(new ArrayBuffer(KEPT));
+  view: DataView;
+  #bytes: Uint8Array;
   /** How many bytes are full. */
   position = 0;
   /** The bits of the byte under way. */
@@ -14,16 +15,22 @@ export class BitWriter {
   /** How many there are, below 8. */
   count = 0;
 
+  /** Makes a writer that has nothing to write to yet. */
+  constructor() {
+    this.#bytes = new Uint8Array(KEPT);
+    this.view = new DataView(this.#bytes.buffer);
+  }
+
   /**
    * Begins anew.
    *
    * @param size The most bytes that will be written.
    */
   begin(size: number): void {
-    if (size + SLACK > this.view.byteLength) {
-      this.view = new DataView(new ArrayBuffer(size + SLACK));
-    } else if (this.view.byteLength > KEPT) {
-      this.view = new DataView(new ArrayBuffer(KEPT));
+    const wanted = Math.max(size + SLACK, KEPT);
+    if (wanted > this.#bytes.length || this.#bytes.length > KEPT) {
+      this.#bytes = new Uint8Array(wanted);
+      this.view = new DataView(this.#bytes.buffer);
     }
     this.position = this.bits = this.count = 0;
   }
@@ -55,12 +62,12 @@ export class BitWriter {
    * @param bytes The bytes.
    */
   append(bytes: Uint8Array): void {
-    new Uint8Array(this.view.buffer).set(bytes, this.position);
+    this.#bytes.set(bytes, this.position);
     this.position += bytes.length;
   }
 
   /** The bytes that are full, as a copy. */
   take(): Uint8Array {
-    return new Uint8Array(this.view.buffer.slice(0, this.position));
+    return this.#bytes.slice(0, this.position);
   }
 }

@@ -50,6 +50,8 @@ export const RunSymbol = { REPEAT: 16, ZEROS: 17, MANY_ZEROS: 18 } as const;
 /** How many bits follow each of these symbols. */
 export const RUN_EXTRA: Uint8Array = new Uint8Array(19);
 RUN_EXTRA.set([2, 3, 7], RunSymbol.REPEAT);
+/** The shortest run that each of the three stands for. */
+export const RUN_BASE: Uint8Array = Uint8Array.of(3, 3, 11);
 /** The order in which a dynamic block gives the lengths of their own codes. */
 // deno-fmt-ignore
 export const RUN_SYMBOL_ORDER: Uint8Array = Uint8Array.of(

@@ -31,7 +31,9 @@ class Window {
 
   /** Appends bytes, and drops such as are `size` before them if there is no room. */
   append(piece: Uint8Array, size: number): void {
-    if (this.end + piece.length > this.bytes.length) this.#slide(Math.min(size, this.end - this.start));
+    if (this.end + piece.length > this.bytes.length) {
+      this.#slide(Math.min(size, this.end - this.start));
+    }
     this.bytes.set(piece, this.end);
     this.end += piece.length;
   }

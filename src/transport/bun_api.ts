@@ -57,6 +57,9 @@ export interface BunServerWebSocket<Data> {
   resume(): void;
 }
 
+/** Whether messages are compressed each by itself, or one after the other. */
+export type BunCompressor = "shared" | "dedicated";
+
 /** The handlers of `Bun.serve`'s `websocket`. */
 export interface BunWebSocketHandlers<Data> {
   maxPayloadLength: number;
@@ -64,7 +67,7 @@ export interface BunWebSocketHandlers<Data> {
   closeOnBackpressureLimit: boolean;
   idleTimeout: number;
   sendPings: boolean;
-  perMessageDeflate: boolean | { compress: string | boolean; decompress: string | boolean };
+  perMessageDeflate: false | { compress: BunCompressor; decompress: BunCompressor };
   open(socket: BunServerWebSocket<Data>): void;
   message(socket: BunServerWebSocket<Data>, message: string | Uint8Array): void;
   ping(socket: BunServerWebSocket<Data>, payload: Uint8Array): void;
@@ -73,12 +76,13 @@ export interface BunWebSocketHandlers<Data> {
   close(socket: BunServerWebSocket<Data>, code: number, reason: string): void;
 }
 
-/** Bun's HTTP `Server`. */
-export interface BunHttpServer {
-  readonly port: number;
-  readonly hostname: string;
+/** Bun's HTTP `Server`; `Data` is what its WebSockets carry. */
+export interface BunHttpServer<Data> {
+  /** undefined on a Unix socket, as the host name is. */
+  readonly port?: number;
+  readonly hostname?: string;
   requestIP(request: Request): { address: string; port: number } | null;
-  upgrade(request: Request, options: { headers: Headers; data: unknown }): boolean;
+  upgrade(request: Request, options: { headers: Headers; data: Data }): boolean;
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
 
@@ -91,15 +95,14 @@ export interface BunApi {
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
-  serve(options: {
+  serve<Data>(options: {
     hostname: string;
     port: number;
     tls?: { cert: string; key: string };
-    fetch(request: Request, server: BunHttpServer): Promise<Response | undefined>;
+    fetch(request: Request, server: BunHttpServer<Data>): Promise<Response | undefined>;
     error(error: unknown): Response;
-    // deno-lint-ignore no-explicit-any -- each transport decides what its sockets carry
-    websocket: BunWebSocketHandlers<any>;
-  }): BunHttpServer;
+    websocket: BunWebSocketHandlers<Data>;
+  }): BunHttpServer<Data>;
 }
 
 /**

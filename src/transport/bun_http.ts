@@ -37,7 +37,7 @@ export class BunHttpTransport implements Transport {
     mount: true,
   };
   readonly #host: TransportHost;
-  #server: BunHttpServer | null = null;
+  #server: BunHttpServer<BunHttpChannel> | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -60,7 +60,11 @@ export class BunHttpTransport implements Transport {
       websocket: this.websocket,
     });
     this.#server = server;
-    return Promise.resolve({ ip: server.hostname, port: server.port, secure: tls !== undefined });
+    return Promise.resolve({
+      ip: server.hostname ?? "",
+      port: server.port ?? 0,
+      secure: tls !== undefined,
+    });
   }
 
   stop(): Promise<void> {
@@ -71,7 +75,7 @@ export class BunHttpTransport implements Transport {
   }
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
-    const server = info as BunHttpServer;
+    const server = info as BunHttpServer<BunHttpChannel>;
     const address = server.requestIP(request);
     const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
     const accepted = await decide(this.#host, request, remote);
@@ -80,6 +84,7 @@ export class BunHttpTransport implements Transport {
     // Bun would answer with the client's first offer, and serves the drafts, which are the same on the
     // wire, only by this number.
     if (answer.subprotocol === undefined) request.headers.delete("sec-websocket-protocol");
+    if (answer.extensions.length === 0) request.headers.delete("sec-websocket-extensions");
     request.headers.set("sec-websocket-version", "13");
     const channel = new BunHttpChannel(opening, this.#host, remote);
     if (server.upgrade(request, { headers: new Headers(answer.headers), data: channel })) {

@@ -15,7 +15,10 @@ export interface Capabilities {
   readonly enginePongs: boolean;
   /** Stopping to read the socket, with `pause()`, a slow handler or `recv()`. */
   readonly pause: boolean;
-  /** The events `connect` and `disconnect` for every TCP connection, and the raw socket. */
+  /**
+   * The events `connect` and `disconnect` for every TCP connection, the raw socket, `listen` and
+   * `nodelay`.
+   */
   readonly socket: boolean;
   /** `server.upgrade(request, info)` in an application's own HTTP server. */
   readonly mount: boolean;

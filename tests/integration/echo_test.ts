@@ -2,9 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "node:test";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { clientFrame, concat } from "../support/client_frame.ts";
+import { Journal } from "../support/journal.ts";
 import { openNative } from "../support/native_client.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { echo, serve, type Variant, variants } from "../support/transports.ts";
+import { echo, handling, serve, type Variant, variants } from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
 
 /** Both sides of each step in how a frame's length is written (RFC 6455 §5.2), and a large message. */
@@ -129,6 +130,26 @@ for (const variant of variants) {
         for (let i = 0; i < 3; i++) assertSame(await messages.next(), text);
         socket.close();
         await end();
+      });
+
+      it("permessage-deflate: conn.extensions says what the response does (RFC 7692 §5.1)", async () => {
+        const agreed = new Journal<readonly string[]>();
+        await using served = await serve(variant, {
+          ...handling({ ready: ({ extensions }) => agreed.add(extensions) }),
+          extensions: "permessage-deflate",
+        });
+        for (const more of ["", "; client_max_window_bits", "; server_max_window_bits=10", "; x"]) {
+          using client = await RawClient.connect(served.url);
+          client.write(
+            upgradeRequest({ "Sec-WebSocket-Extensions": `permessage-deflate${more}` }),
+          );
+          const { headers } = await client.response(true);
+          const names = headers.has("sec-websocket-extensions") ? ["permessage-deflate"] : [];
+          assertEquals(await agreed.next(), names, more);
+          // Bun.serve has windows of 32 KiB only; "x" is no parameter of it.
+          const declined = more === "; x" || (/10$/.test(more) && variant.engine !== "tcp");
+          assertEquals(names.length, declined ? 0 : 1, more);
+        }
       });
 
       it("permessage-deflate: messages below compressionThreshold go as they are", async () => {

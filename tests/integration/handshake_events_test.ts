@@ -1,56 +1,17 @@
-import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import type { Handshake, WebSocketConnection, WebSocketServerOptions } from "../../mod.ts";
-import { WebSocketError } from "../../mod.ts";
-import { Journal } from "../support/journal.ts";
-import { RawClient, type RawResponse, upgradeRequest } from "../support/raw_client.ts";
 import {
-  echo,
-  handling,
-  serve,
-  transports,
-  type Variant,
-  variants,
-} from "../support/transports.ts";
+  ask,
+  assertHandlerFailed,
+  assertTurnedAway,
+  failing,
+  SECRET,
+} from "../support/handshake_outcome.ts";
+import { Journal } from "../support/journal.ts";
+import { RawClient, upgradeRequest } from "../support/raw_client.ts";
+import { echo, serve, transports, type Variant, variants } from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
-
-const SECRET = "a detail that peers must not see";
-const failing = () => {
-  throw new Error(SECRET);
-};
-
-/** What came of one request: the answer, what the server reported, and the ends of connections. */
-interface Outcome {
-  response: RawResponse;
-  errors: Error[];
-  ends: [code: number, reason: string][];
-}
-
-/** Asks a server once; every connection that reached `connect` must have its one `disconnect`. */
-async function ask(
-  variant: Variant,
-  handlers: Parameters<typeof handling>[0],
-  { headers = {}, ...options }: WebSocketServerOptions & { headers?: Record<string, string> } = {},
-): Promise<Outcome> {
-  const ends = new Journal<[number, string]>();
-  await using served = await serve(variant, {
-    ...handling({ ...handlers, disconnect: (_connection, ...end) => ends.add(end) }),
-    ...options,
-  });
-  const response = await RawClient.ask(served.url, upgradeRequest(headers));
-  await ends.next();
-  return { response, errors: served.errors, ends: ends.entries };
-}
-
-/** An error of a handler: 500, told to `onError` once with its cause, and nothing of it to the peer. */
-function assertHandlerFailed({ response, errors, ends }: Outcome, cause = SECRET): void {
-  assertEquals([response.status, response.body], [500, "Internal Server Error\n"]);
-  assertEquals(errors.length, 1);
-  assertInstanceOf(errors[0], WebSocketError);
-  assertEquals(errors[0].code, "ERR_HANDLER");
-  assertStringIncludes(String(errors[0].cause), cause);
-  assertEquals(ends, [[1006, ""]]);
-}
 
 /** Has a look at the handshake of a right request. */
 async function look<T>(
@@ -285,149 +246,4 @@ for (const variant of variants) {
       ]);
     });
   });
-}
-
-for (const variant of transports) {
-  describe(`refusing in the handshake event over ${variant.name}`, () => {
-    for (const field of ["Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Connection"]) {
-      it(`${field} is the protocol's own and cannot be added: 500`, async () => {
-        const outcome = await ask(variant, {
-          handshake: (_connection, { response }) => response.headers.set(field, "mine"),
-        });
-        assertHandlerFailed(outcome, field.toLowerCase());
-      });
-    }
-
-    it("a field value with a control character cannot be sent: 500, also when it came late", async () => {
-      for (const wait of [false, true]) {
-        const outcome = await ask(variant, {
-          async handshake(_connection, { response }) {
-            if (wait) await Promise.resolve();
-            response.headers.set("X-Bell", "ding\x07");
-          },
-        });
-        assertEquals(outcome.response.status, 500);
-        assertEquals([outcome.errors.length, outcome.ends], [1, [[1006, ""]]]);
-      }
-    });
-
-    const refusal = {
-      body: "Log in first\n",
-      headers: [["WWW-Authenticate", "Basic"], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]],
-    } as { body: string; headers: [string, string][] };
-    const ways: Record<string, (connection: WebSocketConnection, handshake: Handshake) => void> = {
-      "handshake.reject": (_connection, handshake) => handshake.reject(401, refusal),
-      "conn.httpError": (connection) => connection.httpError(401, refusal),
-    };
-    it("conn.httpError can refuse in the origin event too", async () => {
-      const { response, errors } = await ask(variant, {
-        origin: (connection) => connection.httpError(401, refusal),
-      });
-      assertEquals([response.status, response.body, errors], [401, "Log in first\n", []]);
-    });
-
-    for (const [way, refuse] of Object.entries(ways)) {
-      for (const late of [false, true]) {
-        it(`${way} gives status, fields and body${late ? " after a while" : ""}`, async () => {
-          const { response, errors, ends } = await ask(variant, {
-            async handshake(connection, handshake) {
-              if (late) await new Promise((resolve) => setImmediate(resolve));
-              refuse(connection, handshake);
-            },
-          });
-          assertEquals([response.status, response.body], [401, "Log in first\n"]);
-          assertEquals(response.headers.get("www-authenticate"), "Basic");
-          assertEquals(response.headers.getSetCookie(), ["a=1", "b=2"]);
-          assertEquals([errors, ends], [[], [[1006, ""]]]);
-        });
-      }
-    }
-
-    for (const status of [302, 304, 404, 599]) {
-      it(`status ${status} can be given, with a body of none`, async () => {
-        const { response, errors } = await ask(variant, {
-          handshake: (_connection, handshake) => handshake.reject(status),
-        });
-        assertEquals([response.status, response.body, errors], [status, "", []]);
-      });
-    }
-
-    it("a body of bytes goes out as it is", async () => {
-      const { response } = await ask(variant, {
-        handshake: (_connection, handshake) =>
-          handshake.reject(400, { body: new TextEncoder().encode("größer") }),
-      });
-      assertEquals([response.status, response.body], [400, "größer"]);
-    });
-
-    for (const status of [101, 200, 299, 600, NaN]) {
-      it(`status ${status} throws`, async () => {
-        assertHandlerFailed(
-          await ask(variant, { handshake: (_connection, it) => it.reject(status) }),
-          `status ${status}`,
-        );
-      });
-    }
-
-    it("CR and LF in a field throw, and split no response (RFC 9112 §11.1)", async () => {
-      const outcome = await ask(variant, {
-        handshake: (_connection, handshake) =>
-          handshake.reject(400, { headers: { "X-Name": "a\r\nX-Evil: yes" } }),
-      });
-      assertEquals([outcome.response.status, outcome.response.headers.get("x-evil")], [500, null]);
-      assertEquals(outcome.errors.length, 1);
-    });
-
-    it("conn.httpError throws before the request has come and after the answer", async () => {
-      const codes = new Journal<string>();
-      const attempt = (connection: WebSocketConnection) => {
-        try {
-          connection.httpError(400);
-          codes.add("none");
-        } catch (error) {
-          codes.add((error as WebSocketError).code);
-        }
-      };
-      await using served = await serve(variant, {
-        onConnect(_server, connection) {
-          attempt(connection);
-          connection.onReady = attempt;
-        },
-      });
-      using _client = await RawClient.open(served.url);
-      assertEquals(await codes.first(2), ["ERR_STATE", "ERR_STATE"]);
-    });
-
-    for (const [name, fail] of [["throws", failing], ["rejects", async () => await failing()]]) {
-      it(`a handler that ${name as string} is answered 500`, async () => {
-        assertHandlerFailed(await ask(variant, { handshake: fail as () => unknown }));
-      });
-    }
-
-    it("conn.disconnect() turns the peer away", async () => {
-      const ends = new Journal<[number, boolean]>();
-      await using served = await serve(
-        variant,
-        handling({
-          handshake: (connection) => connection.disconnect(),
-          disconnect: (connection, code) => ends.add([code, connection.disconnected]),
-        }),
-      );
-      await assertTurnedAway(variant, served.url);
-      assertEquals(await ends.next(), [1006, true]);
-      assertEquals(ends.entries.length, 1);
-    });
-  });
-}
-
-/** Over tcp the socket is closed without a word, over http there is an answer. */
-async function assertTurnedAway({ transport }: Variant, url: string, status = 403): Promise<void> {
-  using client = await RawClient.connect(url);
-  client.write(upgradeRequest());
-  if (transport === "http") {
-    assertEquals((await client.response()).status, status);
-  } else {
-    await client.end();
-    assertEquals(client.received.length, 0);
-  }
 }

@@ -61,13 +61,13 @@ for (const variant of transports) {
     });
 
     it("bodies of bytes, streams and none go out as they are", async () => {
-      const bodies: Record<string, BodyInit | null> = {
-        "/bytes": new Uint8Array([0xe2, 0x82, 0xac]),
-        "/stream": new Blob(["€".repeat(50_000)]).stream(),
-        "/none": null,
+      const responses: Record<string, () => Response> = {
+        "/bytes": () => new Response(new Uint8Array([0xe2, 0x82, 0xac])),
+        "/stream": () => new Response(new Blob(["€".repeat(50_000)]).stream()),
+        "/none": () => new Response(null),
       };
       await using served = await serve(variant, {
-        onRequest: ({ url }) => new Response(bodies[new URL(url).pathname]),
+        onRequest: ({ url }) => responses[new URL(url).pathname](),
       });
       const http = served.url.replace("ws", "http");
       assertEquals(await (await fetch(`${http}/bytes`)).text(), "€");

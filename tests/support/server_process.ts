@@ -43,12 +43,17 @@ export class ServerProcess {
       ? process.execPath
       : `${root}node_modules/.bin/${runtime}`;
     const permissions = runtime === "deno" ? ["--allow-net", "--allow-read"] : [];
-    const child = spawn(program, [
-      "run",
-      ...permissions,
-      `${root}${script}`,
-      ...["--port", "0", "--transport", transport, ...flags],
-    ], { env: { ...process.env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+    const more = ["--port", "0", "--transport", transport, ...flags];
+    return await ServerProcess.spawn([program, "run", ...permissions, `${root}${script}`, ...more]);
+  }
+
+  /** Starts any server that prints "listening on" and its URL, and waits until it does. */
+  static async spawn([program, ...args]: string[]): Promise<ServerProcess> {
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const output = { text: "" };
     const listening = new Promise<string>((resolve, reject) => {
       const take = (text: string) => {
@@ -60,9 +65,9 @@ export class ServerProcess {
         stream.setEncoding("utf8").on("data", take);
       }
       child.once("error", reject);
-      child.once("exit", () => reject(new Error(`${script} ended at once:\n${output.text}`)));
+      child.once("exit", () => reject(new Error(`${program} ended at once:\n${output.text}`)));
     });
-    const url = await patiently(listening, `the start of ${script}`);
+    const url = await patiently(listening, `the start of ${args.join(" ")}`);
     return new ServerProcess(child, output, url);
   }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the test certificate anew: self-signed, for loopback, good for more than a hundred years.
+# Makes the test certificates anew: self-signed, for loopback, good for more than a hundred years.
+# Takes the names of those to make: "" and "renewed-", both when none is given.
 set -eu
 cd "$(dirname "$0")"
 scratch=$(mktemp -d)
@@ -27,13 +28,17 @@ basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 END
-: >"$scratch/index"
+make() {
+  : >"$scratch/index"
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc \
+    -config "$scratch/openssl.cnf" -subj "/CN=Duet test certificate${1:+, renewed}" \
+    -keyout "$1key.pem" -out "$scratch/request.pem"
+  # "openssl ca" can set the first day: one well past, for machines whose clock is behind.
+  openssl ca -batch -notext -selfsign -rand_serial -config "$scratch/openssl.cnf" \
+    -keyfile "$1key.pem" -startdate 20200101000000Z -enddate 21270101000000Z \
+    -in "$scratch/request.pem" -out "$1cert.pem"
+  chmod 644 "$1key.pem" "$1cert.pem"
+}
 
-openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc \
-  -config "$scratch/openssl.cnf" -subj "/CN=Duet test certificate" \
-  -keyout key.pem -out "$scratch/request.pem"
-# "openssl ca" can set the first day: one well past, for machines whose clock is behind.
-openssl ca -batch -notext -selfsign -rand_serial -config "$scratch/openssl.cnf" -keyfile key.pem \
-  -startdate 20200101000000Z -enddate 21270101000000Z \
-  -in "$scratch/request.pem" -out cert.pem
-chmod 644 key.pem cert.pem
+if [ $# -eq 0 ]; then set -- "" renewed-; fi
+for name in "$@"; do make "$name"; done
