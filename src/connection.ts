@@ -120,7 +120,7 @@ export class WebSocketConnection extends ConnectionEvents {
 
   /** The protocol version, once the handshake has been read. */
   get version(): number | undefined {
-    return this.#core.handshake?.request.version.number;
+    return this.#core.handshake?.request.version?.number;
   }
 
   /** The last error of this connection, else undefined. */

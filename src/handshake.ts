@@ -76,13 +76,10 @@ export class HandshakeRequest {
     return parseExtensions(this.#head.get("sec-websocket-extensions") ?? "");
   }
 
-  /**
-   * The protocol version; it is one that is served from the `handshake` event on.
-   *
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when the client asks for none that there is.
-   */
-  get version(): WebSocketVersion {
-    return new WebSocketVersion(readVersion(this.#head));
+  /** The protocol version; undefined when it is none that there is, which the `origin` event can see. */
+  get version(): WebSocketVersion | undefined {
+    const version = readVersion(this.#head);
+    return WebSocketVersion.exists(version) ? new WebSocketVersion(version) : undefined;
   }
 }
 

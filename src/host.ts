@@ -99,9 +99,13 @@ export class ServerHost<C extends WebSocketConnection>
     return this.transport.capabilities.ping;
   }
 
+  get stopping(): boolean {
+    return this.#state === "stopping";
+  }
+
   isFull(connection: WebSocketConnection): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.settings;
-    return this.#state === "stopping" || this.all.size > maxConnections ||
+    return this.stopping || this.all.size > maxConnections ||
       (this.#addresses?.add(connection, connection.ip) ?? 0) > maxConnectionsPerAddress;
   }
 

@@ -28,6 +28,8 @@ export interface OpeningHost {
   readonly selectSubprotocol:
     | ((offered: readonly string[], handshake: Handshake) => string | undefined)
     | undefined;
+  /** Whether nobody is let in any more. */
+  readonly stopping: boolean;
   /** Whether there are more connections than there may be, or more from this one's address. */
   isFull(connection: WebSocketConnection): boolean;
   report(error: Error, connection?: WebSocketConnection): void;
@@ -118,7 +120,7 @@ export class ServerOpening implements Opening {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#core.aborted) return DROP;
+    if (this.#core.aborted || this.#host.stopping) return DROP;
     const headers: [string, string][] = [];
     const { subprotocol } = this.#core;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);

@@ -5,7 +5,6 @@ import { ConnectionList } from "./connection_list.ts";
 import { WebSocketError } from "./errors.ts";
 import type { ServerHost } from "./host.ts";
 import type { WebSocketServerOptions } from "./options.ts";
-import { checkWellFormed } from "./protocol/mod.ts";
 import { checkExtensions } from "./settings.ts";
 import { selectTransport } from "./transport/select.ts";
 import type {
@@ -14,6 +13,7 @@ import type {
   Transport,
   TransportName,
 } from "./transport/transport.ts";
+import { checkProxyProtocol, checkSupported } from "./supported_options.ts";
 import { startWatching, stopWatching, WatchingServer } from "./watching_server.ts";
 
 /**
@@ -62,26 +62,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     this.#transport = selectTransport(options.transport ?? "http")(this.#host);
     this.#host.transport = this.#transport;
     checkExtensions(this.#host.settings.extensions, this.#transport);
-    if (options.listen !== undefined && options.transport !== "tcp") {
-      throw new WebSocketError(
-        "ERR_UNSUPPORTED",
-        `Cannot use "listen" on ${this.#transport.name}: its engine makes its own socket. Use transport: "tcp".`,
-      );
-    }
-    if (options.proxyProtocol) this.#checkProxyProtocol(options.tls !== undefined);
+    checkSupported(options, this.#transport);
     this.#list = new ConnectionList(this.#host.ready);
-  }
-
-  #checkProxyProtocol(secure: boolean): void {
-    const { name, capabilities } = this.#transport;
-    const why = !capabilities.socket
-      ? `on ${name}: its engine reads the socket. Use transport: "tcp".`
-      : secure
-      ? "with TLS: the header comes before the TLS handshake, which the runtime's listener begins at once. Let the proxy take TLS off."
-      : undefined;
-    if (why !== undefined) {
-      throw new WebSocketError("ERR_UNSUPPORTED", `Cannot read PROXY headers ${why}`);
-    }
   }
 
   // Running.
@@ -128,7 +110,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   /** A listener of the caller's own tells only now whether it speaks TLS. */
   async #checkListener({ secure }: ListeningAddress): Promise<void> {
     try {
-      this.#checkProxyProtocol(secure);
+      checkProxyProtocol(this.#transport, secure);
     } catch (error) {
       await this.#transport.stop();
       throw error;
@@ -149,7 +131,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   /**
    * Shuts the server down: it stops to accept, calls `onShutdown`, disconnects every client with code
-   * 1001 and waits for them, at most `closeTimeout` seconds.
+   * 1001 and waits for them. It waits at most `closeTimeout` seconds for the handler, and for the clients.
    *
    * @returns The server, once all that is done. Further calls wait for the same.
    */
@@ -172,19 +154,24 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     this.#host.stop();
     stopWatching(this);
     await this.#transport.stop();
-    await this.#host.call("onShutdown");
+    await this.#patiently(this.#host.call("onShutdown"));
     for (const connection of this.#host.all) connection.disconnect(1001);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
-    });
-    await Promise.race([this.#host.emptied(), patience]);
+    await this.#patiently(this.#host.emptied());
     for (const connection of this.#host.all) connectionCore(connection).abandon();
-    await Promise.race([this.#transport.end?.(), patience]);
-    clearTimeout(timer);
+    await this.#patiently(this.#transport.end?.());
     this.#state = "stopped";
     this.#host.log.info("Shut down");
     this.#finished.resolve();
+  }
+
+  /** Waits, but for no longer than `closeTimeout`. */
+  async #patiently(step: Promise<void> | undefined): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
+    });
+    await Promise.race([step, late]);
+    clearTimeout(timer);
   }
 
   /** Settles when the server has shut down. */
@@ -309,13 +296,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
+   * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
   broadcast(
     data: string | Uint8Array,
     to: Iterable<WebSocketConnection> = this.#host.ready,
   ): number {
-    if (typeof data === "string") checkWellFormed(data);
-    const message = new Broadcast(data);
+    const message = new Broadcast(data, this.#host.settings.maxSendSize);
     let count = 0;
     for (const connection of to) {
       if (connectionCore(connection).sendShared(message)) count++;

@@ -34,13 +34,23 @@ export class WebSocketVersion {
     const number = typeof version === "string" && Object.hasOwn(DRAFTS, version)
       ? DRAFTS[version]
       : Number(version);
-    if (number !== 13 && number !== 8 && number !== 7) {
+    if (!WebSocketVersion.exists(number)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
         `Cannot serve WebSocket version ${JSON.stringify(String(version))}: use 13, 8 or 7`,
       );
     }
     this.number = number;
+  }
+
+  /**
+   * Tells whether there is such a version.
+   *
+   * @param number The number.
+   * @returns Whether it is 13, 8 or 7.
+   */
+  static exists(number: number): boolean {
+    return number === 13 || number === 8 || number === 7;
   }
 
   /** The name of the draft, "draft-ietf-hybi-17" for version 13. */

@@ -21,7 +21,7 @@ function code(file: string, keepStrings = false): string {
   }).join("\n");
 }
 
-const IMPORT = /\b(?:from|import)\s*\(?\s*"([^"]+)"/g;
+const IMPORT = /(?<![.\w])(?:from|import)\s*\(?\s*"([^"]+)"/g;
 
 /** What a file imports: a path from the root of the project, or the name of a module as it is. */
 function imports(file: string): string[] {

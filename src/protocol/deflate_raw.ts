@@ -6,6 +6,10 @@ import { Block, MAX_BLOCK } from "./deflate_block.ts";
 const MIN_MATCH = 4;
 /** A repetition this long is taken without looking for a longer one. */
 const GOOD_MATCH = 32;
+/** An index of 16 KiB: twice the size would make messages 1 % smaller. */
+const MAX_HASH_BITS = 12;
+/** How much longer a stored block is than what it stands for, rounded up. */
+const STORED_OVERHEAD = 6;
 /** Knuth's multiplicative hashing: 2^32 over the golden ratio. */
 const HASH_FACTOR = 0x9e3779b1;
 
@@ -14,50 +18,75 @@ const HASH_FACTOR = 0x9e3779b1;
  * they began. Positions are in 16 bits, and none is 0, which stands for no place.
  */
 class Window {
-  /** The bytes; those before `start` are not to be referred to any more. */
-  readonly bytes: Uint8Array;
+  /** Where there is what went through: that before `start` is not to be referred to. */
   start = 1;
   end = 1;
-  readonly #view: DataView;
+  /** How far back a reference may reach. */
+  size: number;
+  #view: DataView;
+  #bytes: Uint8Array;
   readonly #index: Uint16Array;
   readonly #hashShift: number;
 
-  constructor(capacity: number, hashBits: number) {
-    this.bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.bytes.buffer);
+  /**
+   * Makes an empty window.
+   *
+   * @param size How far back a reference may reach; later no further.
+   * @param capacity How many bytes there is room for at first.
+   */
+  constructor(size: number, capacity: number) {
+    this.size = size;
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+    const hashBits = Math.min(MAX_HASH_BITS, 31 - Math.clz32(size));
     this.#index = new Uint16Array(2 << hashBits);
     this.#hashShift = 32 - hashBits;
   }
 
-  /** Appends bytes, and drops such as are `size` before them if there is no room. */
-  append(piece: Uint8Array, size: number): void {
-    if (this.end + piece.length > this.bytes.length) {
-      this.#slide(Math.min(size, this.end - this.start));
-    }
-    this.bytes.set(piece, this.end);
+  /**
+   * Appends bytes.
+   *
+   * @param piece The bytes, at most {@linkcode MAX_BLOCK}.
+   * @returns Where they begin.
+   */
+  append(piece: Uint8Array): number {
+    if (this.end + piece.length > this.#bytes.length) this.#makeRoom(piece.length);
+    const at = this.end;
+    this.#bytes.set(piece, at);
     this.end += piece.length;
+    return at;
   }
 
-  #slide(kept: number): void {
-    const index = this.#index;
+  /** Moves what can still be referred to to the front, or all to a larger buffer while it is small. */
+  #makeRoom(needed: number): void {
+    const bytes = this.#bytes;
+    const capacity = 1 + this.size + MAX_BLOCK;
+    if (bytes.length < capacity) {
+      this.#bytes = new Uint8Array(Math.min(2 * (this.end + needed), capacity));
+      this.#bytes.set(bytes.subarray(0, this.end));
+      this.#view = new DataView(this.#bytes.buffer);
+      if (this.end + needed <= this.#bytes.length) return;
+    }
+    const kept = Math.min(this.size, this.end - this.start);
     const by = this.end - kept - 1;
-    this.bytes.copyWithin(1, this.end - kept, this.end);
-    if (kept === 0) index.fill(0);
-    else for (let i = 0; i < index.length; i++) index[i] = Math.max(0, index[i] - by);
+    this.#bytes.copyWithin(1, this.end - kept, this.end);
+    const index = this.#index;
+    for (let i = 0; i < index.length; i++) index[i] = Math.max(0, index[i] - by);
     this.start = 1;
     this.end = kept + 1;
   }
 
   /**
-   * Writes what begins at `position` as literals and references to what comes before (RFC 1951 §4).
-   * Always takes the longest of the two that it knows of at once: looking further costs more time
-   * than it saves bytes in messages of a few KiB.
+   * Makes what begins at `position` literals and references to what comes before (RFC 1951 §4). Of
+   * the two places that the index has, the better one is taken, without a look at what follows: more
+   * effort costs more time than it saves bytes.
    */
-  tokenize(position: number, size: number, block: Block): void {
+  tokenize(position: number, block: Block): void {
+    const size = this.size;
     const view = this.#view;
     const index = this.#index;
     const hashShift = this.#hashShift;
-    const { bytes, start, end } = this;
+    const { start, end } = this;
     const last = end - MIN_MATCH;
     let i = position;
     while (i <= last) {
@@ -98,7 +127,7 @@ class Window {
       }
       i = next;
     }
-    for (; i < end; i++) block.literal(bytes[i]);
+    for (; i < end; i++) block.literal(view.getUint8(i));
   }
 }
 
@@ -118,36 +147,45 @@ function matchLength(view: DataView, match: number, position: number, end: numbe
 
 const writer = new BitWriter();
 const block = new Block();
-const shared = new Window(65_536, 12);
+/** That of all messages which refer to none before them; as large as positions in 16 bits allow. */
+const shared = new Window(0x8000, 0x10000);
 
-/** Compresses the messages of one connection as RFC 7692 §7.2.1 says, in memory shared with others. */
+/** Compresses the messages of one connection as RFC 7692 §7.2.1 says. */
 export class RawDeflater {
-  readonly #windowBits: number;
-  readonly #takeover: boolean;
-  #own: Window | null = null;
+  readonly #windowSize: number;
+  readonly #own: Window | null;
 
+  /**
+   * Makes a deflater.
+   *
+   * @param windowBits How far back a reference may reach, as a power of two: 8 to 15.
+   * @param takeover Whether a message may refer to those before it.
+   */
   constructor(windowBits: number, takeover: boolean) {
-    this.#windowBits = windowBits;
-    this.#takeover = takeover;
+    this.#windowSize = 1 << windowBits;
+    this.#own = takeover ? new Window(this.#windowSize, 0) : null;
   }
 
+  /**
+   * Compresses a message.
+   *
+   * @param payload The message.
+   * @returns It, as a DEFLATE stream without the tail.
+   */
   deflate(payload: Uint8Array): Uint8Array {
-    const size = 1 << this.#windowBits;
-    let window = shared;
-    if (this.#takeover) {
-      window = this.#own ??= new Window(1 + size + MAX_BLOCK, Math.min(this.#windowBits, 12));
-    } else {
+    const window = this.#own ?? shared;
+    if (window === shared) {
+      window.size = this.#windowSize;
       window.start = window.end;
     }
-    writer.begin(payload.length + 6 * (1 + payload.length / MAX_BLOCK));
+    // At the worst, every block is a stored one.
+    writer.begin(payload.length + STORED_OVERHEAD * (2 + payload.length / MAX_BLOCK));
     for (let at = 0; at < payload.length; at += MAX_BLOCK) {
-      const piece = payload.subarray(at, at + MAX_BLOCK);
-      window.append(piece, size);
-      const from = window.end - piece.length;
-      window.tokenize(from, size, block);
+      const piece = payload.length <= MAX_BLOCK ? payload : payload.subarray(at, at + MAX_BLOCK);
+      window.tokenize(window.append(piece), block);
       block.write(writer, piece);
     }
-    // The tail of an empty stored block, 00 00 ff ff, is left off (RFC 7692 §7.2.1).
+    // An empty stored block brings the end to a whole byte; its tail 00 00 ff ff is left off.
     writer.put(BlockType.STORED << 1, 3);
     writer.align();
     return writer.take();

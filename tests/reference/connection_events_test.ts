@@ -10,7 +10,7 @@ import {
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { handling, serve, type Served, transports, type Variant } from "../support/transports.ts";
+import { handling, serve, transports, type Variant } from "../support/transports.ts";
 import { assertInvalid, assertUnsupported } from "../support/unsupported.ts";
 
 type Events = ConnectionHandlers<WebSocketConnection>;
@@ -41,8 +41,9 @@ for (const variant of transports) {
   const events = ["origin", "handshake", "ready", "utf8", "binary", "message", "drain", "error"]
     .concat(tellsPings ? ["ping", "pong"] : [], "disconnect") as (keyof Events)[];
 
-  // What origin and handshake decide is in tests/integration/handshake_events_test.ts, the order of
-  // delivery in delivery_test.ts and the codes of disconnect in close_test.ts there.
+  // What origin and handshake decide is in tests/integration/handshake_events_test.ts and
+  // handshake_refusal_test.ts, the order of delivery in delivery_test.ts, drain in backpressure_test.ts and the
+  // codes of disconnect in close_test.ts there.
   describe(`events of a connection over ${name}`, () => {
     it("on: sets one handler each, takes them away, and returns the connection", async () => {
       await connected(variant, (connection) => {
@@ -153,31 +154,6 @@ for (const variant of transports) {
       });
     }
 
-    it("drain: once, when all has gone out after a send that returned false", async () => {
-      const connections = new Journal<WebSocketConnection>();
-      const drains = new Journal<number>();
-      await using served = await serve(variant, {
-        highWaterMark: 10_000,
-        ...handling({
-          ready: connections.add,
-          drain: (connection) => drains.add(connection.bufferedAmount),
-        }),
-      });
-      using client = await RawClient.open(served.url);
-      const connection = await connections.next();
-      client.socket.pause();
-      const much = new Uint8Array(200_000);
-      while (connection.sendBinary(much));
-      assertEquals(connection.sendUtf8("and this"), false);
-      assert(connection.bufferedAmount > 10_000);
-      assertEquals(drains.entries, []);
-      client.socket.resume();
-      assertEquals(await drains.next(), 0);
-      assertEquals(connection.sendUtf8("on we go"), true);
-      await pass(served);
-      assertEquals(drains.entries.length, 1);
-    });
-
     it("error: the peer's breach of the protocol is told as ERR_PROTOCOL, then the end", async () => {
       const course = new Journal<string>();
       await using served = await serve(
@@ -202,11 +178,4 @@ function plain(entry: unknown[]): unknown[] {
   return entry.map((it) =>
     it instanceof URL ? it.href : it instanceof Handshake ? "a handshake" : it
   );
-}
-
-/** Has another client come and go: what was under way has been dealt with by then. */
-async function pass({ url }: Served<WebSocketConnection>): Promise<void> {
-  using client = await RawClient.open(url);
-  client.write(clientFrame(8));
-  await client.end();
 }

@@ -35,8 +35,8 @@ for (const variant of transports) {
   const { name, transport, engine } = variant;
   const canPing = engine !== "Deno.serve";
 
-  // For disconnect and terminate see tests/integration/close_test.ts, for httpError handshake_events_test.ts
-  // there, and for recv recv_test.ts here.
+  // For disconnect and terminate see tests/integration/close_test.ts, for httpError handshake_refusal_test.ts,
+  // for recv recv_test.ts there and here.
   describe(`methods of a connection over ${name}`, () => {
     it("sendUtf8, sendBinary, send(data), send(type, data): send a message of that kind", async () => {
       await using opened = await open(variant);

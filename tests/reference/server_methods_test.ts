@@ -1,10 +1,9 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import {
   ConnectionList,
   permessageDeflate,
   WebSocketConnection,
-  WebSocketError,
   WebSocketServer,
 } from "../../mod.ts";
 import { Journal } from "../support/journal.ts";
@@ -18,9 +17,10 @@ for (const variant of transports) {
   const make = (options = {}) =>
     new WebSocketServer({ transport, hostname: "127.0.0.1", debug: 0, ...options });
 
-  // For shutdown and stop see tests/integration/shutdown_test.ts, for a mounted server http_test.ts there.
+  // For more of start see tests/integration/start_test.ts, for shutdown and stop shutdown_test.ts, for upgrade and
+  // websocket http_test.ts there.
   describe(`server methods over ${name}`, () => {
-    it("start: resolves with the server once it listens; finished, once it has shut down", async () => {
+    it("start, finished: resolve once it listens, and once it has shut down", async () => {
       const server = make();
       let finished = false;
       const finish = server.finished.then(() => finished = true);
@@ -29,25 +29,6 @@ for (const variant of transports) {
       assertEquals(finished, false);
       await server.shutdown();
       await finish;
-    });
-
-    it("start: twice, and after the end, is an error", async () => {
-      const server = await make().start();
-      for (const state of ["running", "stopped"]) {
-        const error = await assertRejects(() => server.start(), WebSocketError, "twice");
-        assertEquals([error.code, server.error], ["ERR_STATE", error], state);
-        await server.shutdown();
-      }
-    });
-
-    it("start: a taken port rejects, is kept as error, and another can be tried", async () => {
-      const first = await make().start();
-      const second = make({ port: first.port });
-      const error = await assertRejects(() => second.start(), WebSocketError, "in use");
-      assertEquals([error.code, second.error], ["ERR_LISTEN", error]);
-      await first.shutdown();
-      await second.start();
-      await second.shutdown();
     });
 
     it("connections: the ready ones, as a live ConnectionList", async () => {

@@ -15,7 +15,7 @@ import {
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { echo, handling, runtime, serve, transports } from "../support/transports.ts";
+import { echo, handling, serve, transports } from "../support/transports.ts";
 import { assertInvalid, assertUnsupported } from "../support/unsupported.ts";
 import { openWs } from "../support/ws_client.ts";
 
@@ -43,6 +43,7 @@ for (const variant of transports) {
   const { transport, name } = variant;
   const { capabilities } = new WebSocketServer({ transport });
 
+  // Which values each option refuses is in tests/integration/start_test.ts.
   describe(`server options over ${name}`, () => {
     it("extensions: an unknown name, none at all and one twice throw at construction", () => {
       const unknown = () => new WebSocketServer({ transport, extensions: "x-unknown" });
@@ -345,18 +346,6 @@ for (const variant of transports) {
         assertEquals([...connections], [connection]);
       }
     });
-
-    it("an option that there is not, and one of the wrong kind, throw and say so", () => {
-      const server = (options: object) => () => new WebSocketServer({ transport, ...options });
-      assertInvalid(server({ prot: 80 }), /"prot"/);
-      assertInvalid(server({ onConnect: "hello" }), /onConnect.*function/);
-      assertInvalid(server({ tickPeriod: -1 }), /tickPeriod.*seconds/);
-      assertInvalid(server({ silenceMax: "20" }), /silenceMax.*seconds/);
-      assertInvalid(server({ debug: 5 }), /debug.*0 to 4/);
-      assertInvalid(server({ compressionThreshold: 0.5 }), /compressionThreshold.*bytes/);
-      assertInvalid(server({ transport: "udp" }), /transport.*"http" or "tcp"/);
-      assertInvalid(server({ tls: { cert: 1 } }), /tls.*PEM/);
-    });
   });
 }
 
@@ -368,19 +357,5 @@ describe("WebSocketVersion", () => {
     assertEquals([+thirteen, Number(seven), thirteen.valueOf() === 13], [13, 7, true]);
     assertEquals([thirteen.number, thirteen.draft], [13, "draft-ietf-hybi-17"]);
     assertEquals([thirteen, seven].sort((a, b) => +a - +b), [seven, thirteen]);
-  });
-});
-
-describe("capabilities", () => {
-  it("tell beforehand what each transport can do", () => {
-    const told = transports.map(({ transport }) => {
-      const { capabilities } = new WebSocketServer({ transport });
-      const names = Object.keys(capabilities) as (keyof typeof capabilities)[];
-      return names.filter((it) => capabilities[it]).sort().join(" ");
-    });
-    const http = runtime === "deno"
-      ? "enginePongs mount"
-      : "compression enginePongs mount pause ping";
-    assertEquals(told, [http, "compression extensions pause ping socket"]);
   });
 });

@@ -8,5 +8,7 @@ import process from "node:process";
 import { Attacker, ATTACKS } from "./attacks.ts";
 
 const [name, url, seconds] = process.argv.slice(2);
+// A server may leave its attackers waiting.
+setTimeout(() => process.exit(0), (Number(seconds) + 1) * 1000);
 await ATTACKS[name].run(new Attacker(url, Number(seconds)));
 process.exit(0);
