@@ -39,6 +39,8 @@ export interface DenoHttpServer {
 /** `Deno.ServeHandlerInfo`. */
 export interface DenoServeInfo {
   readonly remoteAddr: DenoAddress;
+  /** Settles when the response has gone out, or cannot. */
+  readonly completed: Promise<void>;
 }
 
 /** What `Deno.upgradeWebSocket` gives. */

@@ -80,7 +80,8 @@ export class DenoHttpTransport implements Transport {
   }
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
-    const remote = addressOf((info as DenoServeInfo).remoteAddr);
+    const { remoteAddr, completed } = info as DenoServeInfo;
+    const remote = addressOf(remoteAddr);
     const accepted = await decide(this.#host, request, remote);
     if (accepted instanceof Response) return accepted;
     const { opening, answer } = accepted;
@@ -90,7 +91,9 @@ export class DenoHttpTransport implements Transport {
       });
       // The subprotocol too: Deno's own option for it fails when an offer has no blank after the comma.
       for (const [name, value] of answer.headers) response.headers.append(name, value);
-      new DenoHttpChannel(socket, opening, this.#host, remote);
+      const channel = new DenoHttpChannel(socket, opening, this.#host, remote);
+      const answered = () => channel.answered();
+      completed.then(answered, answered);
       return response;
     } catch (error) {
       opening.failed();
@@ -103,6 +106,9 @@ export class DenoHttpTransport implements Transport {
 function unavailable(): Response {
   return new Response("Cannot serve requests any more: shutting down\n", { status: 503 });
 }
+
+/** How long after its response a WebSocket that is ever to open may take: it does so at once. */
+const OPENING_SECONDS = 2;
 
 /** How often the amount that waits is looked at while somebody wants to know when it is gone. */
 const DRAIN_POLL_MS = 10;
@@ -151,6 +157,13 @@ class DenoHttpChannel implements Channel, Expiring {
       if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
       this.#events.error(engineFailure(message));
     };
+  }
+
+  /** The response has gone out, or cannot. */
+  answered(): void {
+    if (this.#opening === null || this.#ended) return;
+    cancelDeadline(this, this.#deadline);
+    startDeadline(this, this.#deadline = Math.min(OPENING_SECONDS, this.#deadline));
   }
 
   #opened(): void {

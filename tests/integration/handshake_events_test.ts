@@ -198,7 +198,7 @@ for (const variant of variants) {
         onConnect(_server, connection) {
           connection.onHandshake = (_connection, { request }) => {
             const { uri, method, host, isSecure, version, headers } = request;
-            seen.add([uri.href, method, host, isSecure, +version, headers.get("x-trace")]);
+            seen.add([uri.href, method, host, isSecure, Number(version), headers.get("x-trace")]);
             offers.add([request.subprotocols, request.extensions]);
             cookies.add(Object.fromEntries(request.cookies));
           };
