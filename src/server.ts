@@ -269,9 +269,15 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   // Connections.
 
-  /** The open connections: a live {@linkcode ConnectionList}, or with `legacy` an array of them. */
-  get connections(): ConnectionList<C> | C[] {
-    return this.#host.settings.legacy ? [...this.#host.ready] : this.#list;
+  /**
+   * The open connections, as a live {@linkcode ConnectionList}. With `legacy` it is an array of those
+   * that are open now, with the same methods and a `size`.
+   */
+  get connections(): ConnectionList<C> {
+    if (!this.#host.settings.legacy) return this.#list;
+    const array = [...this.#host.ready];
+    Object.defineProperty(array, "size", { value: array.length });
+    return array as unknown as ConnectionList<C>;
   }
 
   /**

@@ -34,7 +34,7 @@ export const MAX_INPUT = 16_384;
 /** The most bytes that it makes of them. */
 export const MAX_OUTPUT = 65_536;
 /** How often a message may end its DEFLATE stream and begin another: more is only ever an attack. */
-export const MAX_STREAMS = 8;
+export const MAX_FINAL_BLOCKS = 8;
 /** What follows the last byte of a message on its way through DEFLATE (RFC 7692 §7.2.2). */
 export const TAIL: Uint8Array = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
@@ -100,7 +100,7 @@ export function inflateRaw(
   const limit = Math.min(maxSize, MAX_OUTPUT);
   reader.begin(payload, TAIL);
   produced = 0;
-  for (let streams = 1;;) {
+  for (let finalBlocks = 0;;) {
     const header = reader.take(3);
     if (header < 0) break;
     const progress = readBlock(header >> 1, history, limit);
@@ -112,7 +112,7 @@ export function inflateRaw(
     // RFC 7692 §7.2.3.5: a block with BFINAL set ends the stream, but not the message.
     if ((header & 1) !== 0) {
       if (reader.align() >= payload.length) break;
-      if (++streams > MAX_STREAMS) throw corrupt(`it has over ${MAX_STREAMS} final blocks`);
+      if (++finalBlocks > MAX_FINAL_BLOCKS) throw tooManyFinalBlocks();
     }
   }
   return output.slice(0, produced);
@@ -291,6 +291,11 @@ export function tooBig(maxSize: number): ProtocolError {
     `Cannot take a message that inflates to over ${maxSize} bytes`,
     "maxRecvSize",
   );
+}
+
+/** The error for a message with more final blocks than that. */
+export function tooManyFinalBlocks(): ProtocolError {
+  return corrupt(`it has over ${MAX_FINAL_BLOCKS} final blocks`);
 }
 
 /** The error for a message that is no DEFLATE stream. */

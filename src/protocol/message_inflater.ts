@@ -1,10 +1,17 @@
 import { constants, inflateRawSync } from "node:zlib";
-import { corrupt, inflateRaw, MAX_STREAMS, TAIL, tooBig } from "./inflate_raw.ts";
+import {
+  corrupt,
+  inflateRaw,
+  MAX_FINAL_BLOCKS,
+  TAIL,
+  tooBig,
+  tooManyFinalBlocks,
+} from "./inflate_raw.ts";
 
 /** Measured: of larger messages zlib makes up for what it costs to set up, on one runtime or both. */
 const SMALL = 1024;
 /** Where there is a history, zlib must be given it with every message. */
-const SMALL_WITH_HISTORY = 16_384;
+const SMALL_WITH_HISTORY = 2048;
 /** A stored block takes 65,535 bytes, so a history of 32 KiB fits in one. */
 const STORED_BLOCK_HEADER = 5;
 const MAX_WINDOW = 0x8000;
@@ -88,8 +95,8 @@ class History {
 function inflateByZlib(payload: Uint8Array, history: Uint8Array, maxSize: number): Uint8Array {
   let { output, rest } = inflateStream(payload, history, maxSize);
   // RFC 7692 §7.2.3.5: a block with BFINAL set ends the stream, but not the message.
-  for (let streams = 2; rest.length > TAIL.length; streams++) {
-    if (streams > MAX_STREAMS) throw corrupt(`it has over ${MAX_STREAMS} final blocks`);
+  for (let finalBlocks = 1; rest.length > TAIL.length; finalBlocks++) {
+    if (finalBlocks > MAX_FINAL_BLOCKS) throw tooManyFinalBlocks();
     const stream = inflateStream(
       rest.subarray(0, -TAIL.length),
       join(history, output),

@@ -40,7 +40,7 @@ export interface DenoHttpServer {
 export interface DenoServeInfo {
   readonly remoteAddr: DenoAddress;
   /** Settles when the response has gone out, or cannot. */
-  readonly completed: Promise<void>;
+  readonly completed?: Promise<void>;
 }
 
 /** What `Deno.upgradeWebSocket` gives. */

@@ -93,7 +93,7 @@ export class DenoHttpTransport implements Transport {
       for (const [name, value] of answer.headers) response.headers.append(name, value);
       const channel = new DenoHttpChannel(socket, opening, this.#host, remote);
       const answered = () => channel.answered();
-      completed.then(answered, answered);
+      completed?.then(answered, answered);
       return response;
     } catch (error) {
       opening.failed();

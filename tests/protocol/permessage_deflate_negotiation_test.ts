@@ -1,5 +1,4 @@
 import { describe, it } from "node:test";
-import { deflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   formatExtension,
@@ -19,18 +18,13 @@ function answer(field: string, options: PermessageDeflateOptions = {}): string {
 const OFFER = "permessage-deflate";
 const BOTH = "; server_no_context_takeover; client_no_context_takeover";
 
-/** One of the runtimes cannot compress with what went before: then it never says that it will. */
-const sample = Uint8Array.from({ length: 200 }, (_, i) => (i * i * 31) >> 3);
-const dictionary = deflateRawSync(sample, { dictionary: sample }).length < sample.length / 2;
-const SERVER = dictionary ? "" : "; server_no_context_takeover";
-
 /** What is offered, what is answered behind the name, and what is asked of the extension. */
 const accepted: [rule: string, offered: string, answered: string, PermessageDeflateOptions?][] = [
   ["§7.1 no parameters", "", BOTH],
   ["§7.1.1 no takeover for the server", "; server_no_context_takeover", BOTH],
   ["§7.1.1 no takeover for the client", "; client_no_context_takeover", BOTH],
   ["§7.1.1 no takeover for both", BOTH, BOTH],
-  ["§7.1.1 takeover", "", SERVER, { contextTakeover: true }],
+  ["§7.1.1 takeover", "", "", { contextTakeover: true }],
   [
     "§7.1.1.1 takeover, but not for the server",
     "; server_no_context_takeover",
@@ -40,7 +34,7 @@ const accepted: [rule: string, offered: string, answered: string, PermessageDefl
   [
     "§7.1.1.2 takeover, but the client does not",
     "; client_no_context_takeover",
-    `${SERVER}; client_no_context_takeover`,
+    "; client_no_context_takeover",
     { contextTakeover: true },
   ],
   ["§7.1.1 takeover, but not offered", BOTH, BOTH, { contextTakeover: true }],
@@ -84,9 +78,9 @@ const accepted: [rule: string, offered: string, answered: string, PermessageDefl
     serverMaxWindowBits: 11,
   }],
   [
-    "§7.1.2.1 no takeover in a window of 256 bytes",
+    "§7.1.2.1 takeover in a window of 256 bytes",
     "; server_max_window_bits=8",
-    "; server_no_context_takeover; server_max_window_bits=8",
+    "; server_max_window_bits=8",
     {
       contextTakeover: true,
     },
@@ -265,7 +259,7 @@ describe("permessage-deflate: options", () => {
       contextTakeover: false,
       serverMaxWindowBits: 15,
       clientMaxWindowBits: 15,
-      level: 6,
+      level: 3,
     });
   });
 

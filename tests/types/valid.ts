@@ -8,7 +8,7 @@ import {
   type AcceptInfo,
   type ConnectionHandlers,
   type ConnectionInit,
-  ConnectionList,
+  type ConnectionList,
   type Extension,
   type Handshake,
   type Logger,
@@ -166,9 +166,9 @@ if (newest > new WebSocketVersion(8)) configured.debug = 0;
 
 const started: WebSocketServer = await configured.start();
 const lastError: WebSocketError | undefined = started.error;
-const { connections } = started;
-if (connections instanceof ConnectionList) connections.forEach((it) => it.terminate());
-else connections.push();
+const connections: ConnectionList<WebSocketConnection> = started.connections;
+connections.forEach((it) => it.terminate());
+console.assert(connections.size === 0);
 started.disconnect(lastError);
 await started.stop();
 
