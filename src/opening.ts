@@ -138,15 +138,16 @@ export class ServerOpening implements Opening {
 
   #agree(opening: OpeningHandshake, headers: [string, string][]): NegotiatedExtension[] {
     const { settings, engineExtends } = this.#host;
-    let agreed = negotiateExtensions(settings.extensions, opening.extensions);
     if (engineExtends) {
       // The engine has compression with the usual window only, and answers by itself.
-      agreed = agreed.filter(({ session }) =>
-        !session.parameters.some(([name]) => name === WINDOW)
+      const served = opening.extensions.filter(({ parameters }) =>
+        !parameters.some(([name, value]) => name === WINDOW && value !== "15")
       );
+      const agreed = negotiateExtensions(settings.extensions, served);
       this.#core.extensions = agreed.map((it) => it.name);
       return agreed;
     }
+    const agreed = negotiateExtensions(settings.extensions, opening.extensions);
     if (agreed.length > 0) {
       const elements = agreed.map(({ name, session }) =>
         formatExtension({ name, parameters: [...session.parameters] })

@@ -64,7 +64,7 @@ export class DecodingTable {
     const list = new CodeLengthList(lengths.length);
     lengths.forEach((length, symbol) => list.add(symbol, length));
     const table = new DecodingTable(meanings, shortBits);
-    table.build(list);
+    table.build(list, false);
     return table;
   }
 
@@ -72,10 +72,11 @@ export class DecodingTable {
    * Becomes the table for other codes.
    *
    * @param list The symbols that have one.
-   * @returns false when there can be no such code, or when it leaves bits without a meaning: as in
-   * zlib, only a code of one bit may, and one without any symbols.
+   * @param halfAllowed Whether a code may be of one symbol with one bit, the other bit having no
+   * meaning. As in zlib, one without symbols always may be, and no other that leaves bits over.
+   * @returns false when there can be no such code.
    */
-  build(list: CodeLengthList): boolean {
+  build(list: CodeLengthList, halfAllowed: boolean): boolean {
     const { entries } = this;
     const codesOfLength = this.#codesOfLength.fill(0);
     for (let i = 0; i < list.count; i++) codesOfLength[list.lengths[i]]++;
@@ -86,8 +87,8 @@ export class DecodingTable {
       free = 2 * free - codesOfLength[length];
       if (free < 0) return false;
     }
-    const partial = list.count === 0 || (list.count === 1 && codesOfLength[1] === 1);
-    if (free > 0 && !partial) return false;
+    const half = list.count === 1 && codesOfLength[1] === 1;
+    if (free > 0 && list.count > 0 && !(half && halfAllowed)) return false;
 
     const sorted = this.#sorted;
     for (let i = 0; i < list.count; i++) sorted[places[list.lengths[i]]++] = list.symbols[i];

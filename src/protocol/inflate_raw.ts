@@ -173,7 +173,7 @@ function readCodes(): boolean {
     }
   }
   if (!hasEnd) throw corrupt("it has a block that cannot end");
-  if (!literals.build(literalList) || !distances.build(distanceList)) {
+  if (!literals.build(literalList, true) || !distances.build(distanceList, true)) {
     throw corrupt("it has a code that is too large or too small");
   }
   return true;
@@ -191,7 +191,7 @@ function readRunCode(given: number): boolean {
   for (let symbol = 0; symbol < runBits.length; symbol++) {
     if (runBits[symbol] > 0) runList.add(symbol, runBits[symbol]);
   }
-  if (!runs.build(runList)) {
+  if (!runs.build(runList, false)) {
     throw corrupt("it has a code for lengths that is too large or too small");
   }
   return true;

@@ -14,6 +14,7 @@ import {
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { scheduleFlush } from "./flush.ts";
+import { InflationTurn } from "./inflation_turn.ts";
 import type {
   Channel,
   ChannelEvents,
@@ -48,6 +49,9 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   readonly #output = new OutputQueue();
   readonly #sender: Sender;
   readonly #receiver: Receiver;
+  // Where messages may come compressed.
+  readonly #turn: InflationTurn | null;
+  #paused = false;
   #state: State = State.OPEN;
   #corked = false;
   #writing = false;
@@ -77,6 +81,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#limits = limits;
     this.#extensions = extensions;
     this.#trace = host.trace;
+    this.#turn = extensions.length > 0 ? new InflationTurn(() => this.#rested()) : null;
     this.#sender = new Sender(this.#output, extensions, limits.compressionThreshold);
     this.#receiver = new Receiver(this, {
       maxMessageSize: limits.maxRecvSize,
@@ -179,12 +184,20 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   pause(): void {
-    if (this.#state === State.OPEN) this.#receiver.pause();
+    if (this.#state !== State.OPEN) return;
+    this.#paused = true;
+    this.#receiver.pause();
   }
 
   resume(): void {
+    this.#paused = false;
+    if (this.#turn?.resting) return;
     this.#cork(() => this.#receiver.resume());
     this.#readOn();
+  }
+
+  #rested(): void {
+    if (!this.#paused && this.#state !== State.CLOSED) this.resume();
   }
 
   notifyDrained(): void {
@@ -200,6 +213,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   data(chunk: Uint8Array): boolean {
     this.heard = true;
     this.#corked = true;
+    this.#turn?.begin();
     this.#receiver.push(chunk);
     this.#corked = false;
     if (!this.#writing) this.#flush();
@@ -234,11 +248,13 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   onText(data: string): void {
     if (this.#trace !== null) this.#traceReceived(Opcode.TEXT, data);
+    if (this.#turn?.end(data.length)) this.#receiver.pause();
     if (this.#state === State.OPEN) this.#events.text(data);
   }
 
   onBinary(data: Uint8Array): void {
     if (this.#trace !== null) this.#traceReceived(Opcode.BINARY, data);
+    if (this.#turn?.end(data.length)) this.#receiver.pause();
     if (this.#state === State.OPEN) this.#events.binary(data);
   }
 
