@@ -1,12 +1,7 @@
 import { CloseCode, readCloseStatus } from "./close.ts";
 import type { NegotiatedExtension } from "./extension.ts";
-import {
-  FrameHeader,
-  MAX_CONTROL_PAYLOAD,
-  MAX_HEADER_LENGTH,
-  Opcode,
-  readFrameHeader,
-} from "./frame.ts";
+import { FrameHeader, MAX_HEADER_LENGTH, Opcode, readFrameHeader } from "./frame.ts";
+import { checkClientFrame } from "./frame_rules.ts";
 import { applyMask, copyMasked } from "./mask.ts";
 import { MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -238,7 +233,8 @@ export class Receiver {
       this.#partialHeader = null;
       headerLength -= partial.length;
     }
-    this.#checkHeader();
+    checkClientFrame(header, this.#rsvAllowed, this.#message !== null);
+    if (header.opcode < Opcode.CLOSE) this.#checkSize();
     const start = position + headerLength;
     const end = start + header.payloadLength;
     if (header.opcode >= Opcode.CLOSE) {
@@ -258,47 +254,16 @@ export class Receiver {
     return start;
   }
 
-  #checkHeader(): void {
-    const { opcode } = header;
-    if (!header.masked) {
-      throw violation("a client's frame is not masked", "RFC 6455 §5.1");
-    }
-    if (!header.minimal) {
-      throw violation("its length is not in the fewest bytes or over 63 bits", "RFC 6455 §5.2");
-    }
-    if (opcode > Opcode.PONG || (opcode > Opcode.BINARY && opcode < Opcode.CLOSE)) {
-      throw violation(`opcode ${opcode} is reserved`, "RFC 6455 §5.2");
-    }
-    if (opcode >= Opcode.CLOSE) {
-      if (header.rsv !== 0) throw violation("a reserved bit is set", "RFC 6455 §5.2");
-      if (!header.fin) throw violation("a control frame is fragmented", "RFC 6455 §5.5");
-      if (header.payloadLength > MAX_CONTROL_PAYLOAD) {
-        throw violation("a control frame has over 125 bytes", "RFC 6455 §5.5");
-      }
-      return;
-    }
-    if (
-      header.rsv !== 0 && ((header.rsv & ~this.#rsvAllowed) !== 0 || opcode === Opcode.CONTINUATION)
-    ) {
-      throw violation("a reserved bit is set that no extension gave a meaning", "RFC 6455 §5.2");
-    }
-    if (opcode === Opcode.CONTINUATION) {
-      if (this.#message === null) {
-        throw violation("there is no message to continue", "RFC 6455 §5.4");
-      }
-    } else if (this.#message !== null) {
-      throw violation("a message begins within another", "RFC 6455 §5.4");
-    }
+  #checkSize(): void {
     const rsv = this.#message === null ? header.rsv : this.#message.rsv;
     // Compressing what cannot be compressed adds a little, which is not to count.
     const most = this.maxMessageSize + (rsv === 0 ? 0 : 64 + this.maxMessageSize / 1024);
-    if (header.payloadLength + (this.#message?.length ?? 0) > most) {
-      throw new ProtocolError(
-        CloseCode.MESSAGE_TOO_BIG,
-        `Cannot take a message of over ${this.maxMessageSize} bytes`,
-        "maxRecvSize",
-      );
-    }
+    if (header.payloadLength + (this.#message?.length ?? 0) <= most) return;
+    throw new ProtocolError(
+      CloseCode.MESSAGE_TOO_BIG,
+      `Cannot take a message of over ${this.maxMessageSize} bytes`,
+      "maxRecvSize",
+    );
   }
 
   /** The hot path: one unfragmented message that is here whole. */
@@ -438,8 +403,4 @@ export class Receiver {
       this.#events.onClose(code, reason);
     }
   }
-}
-
-function violation(why: string, rule: string): ProtocolError {
-  return new ProtocolError(CloseCode.PROTOCOL_ERROR, `Cannot accept a frame: ${why}`, rule);
 }

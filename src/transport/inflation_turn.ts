@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers";
 
 /** How many bytes of messages one connection may make out of what it has compressed, in one turn. */
-const TURN = 2 * 1024 * 1024;
+const TURN = 1024 * 1024;
 
 /**
  * Keeps a peer from holding up the others with little that inflates to much: messages are inflated while
