@@ -6,5 +6,6 @@ import "./utf8.ts";
 import "./header.ts";
 import "./receiver.ts";
 import "./sender.ts";
+import "./deflate.ts";
 
 await run();

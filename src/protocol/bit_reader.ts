@@ -1,7 +1,7 @@
 import { CODE_BITS, type DecodingTable } from "./decoding_table.ts";
 
-/** Up to six reads of four bytes each go beyond the end before it is noticed. */
-const SLACK = 32;
+/** A symbol is read whole, up to 48 bits, before it is noticed that the input has ended. */
+const SLACK = 16;
 
 /** Reads bits in the order of DEFLATE, the lowest of a byte first (RFC 1951 §3.1.1). */
 export class BitReader {

@@ -11,7 +11,7 @@ export const MAX_LENGTH = 258;
 /** No code is longer than this many bits (RFC 1951 §3.2.7). */
 export const MAX_CODE_BITS = 15;
 
-/** What the two low bits of a block's header, less BFINAL, say (RFC 1951 §3.2.3). */
+/** What the two bits behind BFINAL say of a block (RFC 1951 §3.2.3). */
 export const BlockType = { STORED: 0, FIXED: 1, DYNAMIC: 2 } as const;
 
 /** How many bits follow each symbol of a length, the first at 0. */

@@ -64,6 +64,7 @@ const runMeanings = Int32Array.from(
   (extra, symbol) => symbol << VALUE_SHIFT | extra << EXTRA_SHIFT,
 );
 
+/** How long a code is found at once: at most 24 less the longest. */
 const LITERAL_BITS = 9;
 const DISTANCE_BITS = 7;
 const fixedLiterals = DecodingTable.of(FIXED_LITERAL_BITS, literalMeanings, LITERAL_BITS);
@@ -227,6 +228,12 @@ function readSymbols(
         break;
       }
       output[made++] = entry >> VALUE_SHIFT;
+      // Of 24 bits the longest code has left enough for a short one, often of a literal again.
+      entry = literalEntries[bits & literalMask];
+      if ((entry & LITERAL) === 0 || made === limit || position >= end) continue;
+      bits >>>= entry & CODE_BITS;
+      count -= entry & CODE_BITS;
+      output[made++] = entry >> VALUE_SHIFT;
       continue;
     }
     if ((entry & END) !== 0) {
@@ -234,6 +241,7 @@ function readSymbols(
       break;
     }
     if ((entry & INVALID) !== 0) throw corrupt("it has a code for no length");
+
     let extra = entry >> EXTRA_SHIFT & 0xf;
     const length = (entry >> VALUE_SHIFT) + (bits & (1 << extra) - 1);
     bits >>>= extra;
@@ -260,6 +268,7 @@ function readSymbols(
       progress = Progress.OUTPUT_FULL;
       break;
     }
+
     made = copy(made, distance, length, history);
   }
   reader.position = position;

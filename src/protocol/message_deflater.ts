@@ -1,9 +1,9 @@
 import { constants, deflateRawSync } from "node:zlib";
 import { RawDeflater } from "./deflate_raw.ts";
 
-/** zlib's fastest level that costs JSON hardly any bytes: half the time of 6, and 1 to 5 % more. */
+/** Takes half the time of zlib's own 6, for JSON that is 1 % larger at 1 KiB and 5 to 12 % at 64 KiB. */
 export const DEFAULT_LEVEL = 3;
-/** Measured: in larger messages zlib makes up for what it costs to set up, on one runtime or both. */
+/** Measured: a larger message zlib compresses as fast, and smaller, for all that it takes to set up. */
 const SMALL = 4096;
 const TAIL_LENGTH = 4;
 

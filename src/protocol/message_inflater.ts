@@ -8,14 +8,14 @@ import {
   tooManyFinalBlocks,
 } from "./inflate_raw.ts";
 
-/** Measured: of larger messages zlib makes up for what it costs to set up, on one runtime or both. */
+/** Measured: a message that comes in more bytes zlib decompresses faster, for all that it takes to set up. */
 const SMALL = 1024;
-/** Where there is a history, zlib must be given it with every message. */
+/** The same where there is a history, which zlib must be given with every message. */
 const SMALL_WITH_HISTORY = 2048;
 /** A stored block takes 65,535 bytes, so a history of 32 KiB fits in one. */
 const STORED_BLOCK_HEADER = 5;
 const MAX_WINDOW = 0x8000;
-/** What zlib sets aside for what comes out, times what goes in; and the least and the most. */
+/** What zlib sets aside for what comes out: so often what goes in, within these bounds. */
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 16_384;
 const MAX_CHUNK = 1 << 20;

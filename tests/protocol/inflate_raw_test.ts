@@ -12,7 +12,7 @@ import { DeflatePeer } from "../support/deflate_peer.ts";
 import { bytes, hex } from "../support/notation.ts";
 
 const TAIL = bytes("00 00 ff ff");
-const NONE = new Uint8Array();
+const NONE: Uint8Array = new Uint8Array();
 const utf8 = new TextEncoder();
 
 /** What comes of a message, as bytes or as the close code of what refuses it. */
@@ -48,10 +48,9 @@ function zlibs(payload: Uint8Array, history = NONE): Outcome {
 }
 
 function checkSame(payload: Uint8Array, history = NONE): void {
+  const got = ours(payload, history, Infinity);
+  if (got === "zlib's") return;
   const expected = zlibs(payload, history);
-  // Beyond these limits the two do not do the same, and are not meant to.
-  if (expected instanceof Uint8Array && expected.length > MAX_OUTPUT) return;
-  const got = ours(payload, history);
   const same = got instanceof Uint8Array && expected instanceof Uint8Array
     ? Buffer.compare(got, expected) === 0
     : got === expected;
@@ -166,7 +165,7 @@ describe("inflateRaw: as zlib does", () => {
 
   it("takes the same of several final blocks", () => {
     const whole = message.map((data) => new Uint8Array(deflateRawSync(data)));
-    fc.assert(fc.property(fc.array(whole, { maxLength: 5 }), message, (streams, history) => {
+    fc.assert(fc.property(fc.array(whole, { maxLength: 3 }), message, (streams, history) => {
       checkSame(concat(...streams), history);
       checkSame(concat(...streams, Uint8Array.of(0)), history);
     }));
