@@ -12,6 +12,7 @@ export { Handshake, HandshakeRequest, HandshakeResponse, type Rejection } from "
 export type { DebugLevel, Logger } from "./logger.ts";
 export type {
   AcceptInfo,
+  BunWebSocketOptions,
   ConnectionClass,
   ExtensionLike,
   ReadableCallback,

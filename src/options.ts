@@ -182,3 +182,9 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   /** Has `connections` give a plain array. */
   legacy?: boolean;
 }
+
+/** What `Bun.serve` takes as `websocket`: handlers that only Bun calls. */
+export interface BunWebSocketOptions {
+  /** Called by Bun with each message. */
+  message(socket: never, message: string | Uint8Array): void;
+}

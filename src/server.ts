@@ -4,7 +4,7 @@ import { connectionCore, type WebSocketConnection } from "./connection.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { WebSocketError } from "./errors.ts";
 import type { ServerHost } from "./host.ts";
-import type { WebSocketServerOptions } from "./options.ts";
+import type { BunWebSocketOptions, WebSocketServerOptions } from "./options.ts";
 import { checkExtensions } from "./settings.ts";
 import { selectTransport } from "./transport/select.ts";
 import type {
@@ -212,15 +212,14 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   }
 
   /**
-   * What Bun's `Bun.serve` takes as `websocket` in an application that calls
-   * {@linkcode WebSocketServer.upgrade}; undefined under Deno, which needs no such thing.
+   * What `Bun.serve` takes as `websocket` in an application that calls
+   * {@linkcode WebSocketServer.upgrade}. Under Deno, which needs no such thing, it is undefined.
    *
    * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
    */
-  // deno-lint-ignore no-explicit-any -- Bun's own type of it is not to be had under Deno
-  get websocket(): any {
+  get websocket(): BunWebSocketOptions {
     if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("websocket"));
-    return this.#transport.websocket;
+    return this.#transport.websocket as BunWebSocketOptions;
   }
 
   #notMounted(what: string): WebSocketError {
