@@ -120,7 +120,8 @@ async function halfOpen(run: Run): Promise<void> {
       socket.write(clientFrame(2, new Uint8Array(65_536)));
     }
     const left = Math.max(0, run.deadline - performance.now());
-    await sleep(Math.min(3000 + run.random.below(7000), left));
+    // Some stay until the server has given them up, others go before.
+    await sleep(Math.min(3000 + run.random.below(20_000), left));
     socket.destroy();
   }
 }

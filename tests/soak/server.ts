@@ -22,7 +22,8 @@ await runServer(flags, () => {
     // Peers that do not read are many here, and are to go while the run lasts.
     highWaterMark: 256 * 1024,
     maxBufferedAmount: 4 * 1024 * 1024,
-    silenceMax: 4,
+    // Longer than proper clients here go without a look at what has come.
+    silenceMax: 8,
     closeTimeout: 2,
     debug: 0,
     onRequest: () => Response.json({ ...counts, open: [...server.connections].length }),
