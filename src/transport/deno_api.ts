@@ -33,6 +33,8 @@ export interface DenoListener {
 /** `Deno.HttpServer`. */
 export interface DenoHttpServer {
   readonly addr: DenoAddress;
+  /** Rejects when connections can no longer be accepted. */
+  readonly finished: Promise<void>;
   shutdown(): Promise<void>;
 }
 

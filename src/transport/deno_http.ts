@@ -1,5 +1,6 @@
 import { checkWellFormed, Opcode } from "../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
+import { ACCEPT_RETRY_MS, acceptFailure } from "./accept_failure.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
 import { engineFailure } from "./engine_failure.ts";
@@ -45,7 +46,13 @@ export class DenoHttpTransport implements Transport {
     return this.#server;
   }
 
-  listen({ hostname, port, tls }: ListenOptions): Promise<ListeningAddress> {
+  listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { addr } = this.#serve(options);
+    return Promise.resolve({ ...addressOf(addr), secure: options.tls !== undefined });
+  }
+
+  #serve(options: ListenOptions): DenoHttpServer {
+    const { hostname, port, tls } = options;
     const server = denoApi().serve(
       {
         hostname,
@@ -60,7 +67,25 @@ export class DenoHttpTransport implements Transport {
       (request, info) => this.#stopped ? unavailable() : this.upgrade(request, info),
     );
     this.#server = server;
-    return Promise.resolve({ ...addressOf(server.addr), secure: tls !== undefined });
+    server.finished.catch((error) => {
+      if (this.#stopped) return;
+      this.#host.report(acceptFailure(error));
+      void this.#serveAgain({ ...options, port: addressOf(server.addr).port });
+    });
+    return server;
+  }
+
+  /** Deno's server is done for once it could not accept a connection; its WebSockets live on. */
+  async #serveAgain(options: ListenOptions): Promise<void> {
+    for (let serving = false; !serving && !this.#stopped;) {
+      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+      try {
+        if (!this.#stopped) this.#serve(options);
+        serving = true;
+      } catch {
+        // Reported before; it fails for as long as what made accepting fail does.
+      }
+    }
   }
 
   stop(): Promise<void> {
@@ -170,8 +195,7 @@ class DenoHttpChannel implements Channel, Expiring {
     cancelDeadline(this, this.#deadline);
     const opening = this.#opening;
     this.#opening = null;
-    if (this.#ended) this.#socket.close();
-    else opening?.opened(this);
+    opening?.opened(this);
   }
 
   expired(): void {
@@ -277,6 +301,14 @@ class DenoHttpChannel implements Channel, Expiring {
     this.#closing = true;
     cancelDeadline(this, this.#deadline);
     this.#stopDraining();
+    this.#letGo();
     this.#inbox.end(() => this.#events.close(code, reason));
+  }
+
+  /** Deno keeps the WebSocket of a peer that was lost, for ever: it must not keep a connection too. */
+  #letGo(): void {
+    const socket = this.#socket;
+    socket.onopen = this.#opening === null ? null : () => socket.close();
+    socket.onmessage = socket.onclose = socket.onerror = null;
   }
 }

@@ -1,4 +1,5 @@
 import { WebSocketError } from "../errors.ts";
+import { ACCEPT_RETRY_MS, acceptFailure } from "./accept_failure.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { type DenoAddress, denoApi, type DenoConn, type DenoListener } from "./deno_api.ts";
@@ -68,15 +69,17 @@ export class DenoTcpTransport implements Transport {
   }
 
   async #accept(listener: DenoListener, secure: boolean): Promise<void> {
+    let failing = false;
     while (this.#listener === listener) {
       let conn: DenoConn;
       try {
         conn = await listener.accept();
+        failing = false;
       } catch (error) {
         if (this.#listener !== listener) return;
         if (GONE_ALREADY.has((error as { code?: string }).code ?? "")) continue;
-        this.#host.report(error);
-        // Out of file descriptors, say: trying again at once would only spin.
+        if (!failing) this.#host.report(acceptFailure(error));
+        failing = true;
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
         continue;
       }
@@ -92,7 +95,6 @@ function isDenoListener(listener: unknown): listener is DenoListener {
     "addr" in listener;
 }
 
-const ACCEPT_RETRY_MS = 50;
 /** What accepting a peer comes to that has reset its connection meanwhile; it concerns no other. */
 const GONE_ALREADY = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);
 

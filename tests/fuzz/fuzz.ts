@@ -52,7 +52,7 @@ export async function fuzz({ target, seed, start = 0, seconds }: FuzzOptions): P
   const fuzzOn = async () => {
     while (running()) {
       const number = next++;
-      bytes += await playSession(Number(port), new Random(seed, number));
+      bytes += await playSession(Number(port), new Random(seed, number), target);
       memory = Math.max(memory, server.memory ?? 0);
       // Far fewer sessions than that are under way: the one that did it is among the last.
       const trouble = server.ended
@@ -78,7 +78,11 @@ export async function fuzz({ target, seed, start = 0, seconds }: FuzzOptions): P
 }
 
 /** Sends one session, and gives how many bytes it had. */
-async function playSession(port: number, random: Random): Promise<number> {
+async function playSession(
+  port: number,
+  random: Random,
+  { keepsSockets }: Target,
+): Promise<number> {
   const bytes = makeBytes(random);
   const socket = connect({ host: "127.0.0.1", port });
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -93,7 +97,9 @@ async function playSession(port: number, random: Random): Promise<number> {
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (random.chance(0.3)) socket.end();
-    else if (random.chance(0.2)) socket.resetAndDestroy();
+    else if (random.chance(0.2) && (!keepsSockets || socket.bytesRead > 0)) {
+      socket.resetAndDestroy();
+    }
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, SESSION_MS));
     await Promise.race([closed, late]);

@@ -4,10 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../fuzz/random.ts";
 import { clientFrame, closeBytes } from "../support/client_frame.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
+import type { Target } from "../support/targets.ts";
 
 /** What all peers of one run share. */
 export interface Run {
   readonly url: string;
+  readonly target: Target;
   readonly random: Random;
   /** When to come to an end, on the clock of `performance.now()`. */
   readonly deadline: number;
@@ -130,6 +132,7 @@ async function halfOpen(run: Run): Promise<void> {
 async function resetting(run: Run): Promise<void> {
   while (going(run)) {
     const socket = await openUnread(run);
+    if (run.target.keepsSockets) await once(socket.resume(), "data");
     if (run.random.chance(0.7)) {
       socket.write(clientFrame(2, run.random.bytes(run.random.length())));
       await sleep(run.random.below(300));

@@ -45,6 +45,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const watch = watchMemory(server, deadline);
   await Promise.all(startPeers(options, {
     url: server.url,
+    target: options.target,
     random: new Random(seed),
     deadline,
     figures,

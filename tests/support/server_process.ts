@@ -81,9 +81,9 @@ export class ServerProcess {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** The bytes of memory that it has; undefined where the system does not tell. */
+  /** The bytes of memory that it has; undefined where the system does not tell, and when it has ended. */
   get memory(): number | undefined {
-    if (process.platform !== "linux") return undefined;
+    if (process.platform !== "linux" || this.ended) return undefined;
     const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
   }

@@ -6,13 +6,19 @@ export interface Target {
   readonly transport: "http" | "tcp";
   /** Whether it has permessage-deflate. */
   readonly compresses: boolean;
+  /**
+   * Whether its engine keeps the socket of a peer for ever that is gone before it has its answer: then
+   * a long run with such peers comes to the end of its file descriptors, whatever we do.
+   */
+  readonly keepsSockets: boolean;
 }
 
 /** The four transports. */
 export const targets: readonly Target[] = (["deno", "bun"] as const).flatMap((runtime) =>
   (["http", "tcp"] as const).map((transport) => {
     const name = `${runtime}_${transport}`;
-    return { name, runtime, transport, compresses: name !== "deno_http" };
+    const ofDeno = name === "deno_http";
+    return { name, runtime, transport, compresses: !ofDeno, keepsSockets: ofDeno };
   })
 );
 

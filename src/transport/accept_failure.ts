@@ -1,0 +1,19 @@
+import { WebSocketError } from "../errors.ts";
+
+/** How long to wait before accepting is tried again: at once would only spin. */
+export const ACCEPT_RETRY_MS = 50;
+
+/**
+ * Makes the error for connections that cannot be accepted, as when file descriptors have run out. It
+ * has no cause: to print one, Deno opens files, and ends with a panic when it cannot.
+ *
+ * @param error What the runtime said.
+ * @returns The error.
+ */
+export function acceptFailure(error: unknown): WebSocketError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new WebSocketError(
+    "ERR_LISTEN",
+    `Cannot accept connections for now: ${why}. Lower maxConnections, or let the process open more files.`,
+  );
+}
