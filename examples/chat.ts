@@ -6,6 +6,8 @@
  * bun run examples/chat.ts
  * ```
  *
+ * In public, say where its page is: `--origin https://chat.example.com`.
+ *
  * The messages are described in `chat_protocol.ts`, the rooms are in `chat_rooms.ts`, and the page
  * is `chat.html` with its `chat.css`, `chat_client.js` and `chat_connection.js`.
  *
@@ -63,7 +65,8 @@ function createServer(): WebSocketServer {
     onConnect(_server, connection) {
       const rate = new RateLimit();
       connection.on({
-        handshake: requireSameOrigin,
+        // Behind a proxy Host may be another: then --origin tells what the pages' origin is.
+        handshake: flags.options.allowedOrigins === undefined ? requireSameOrigin : undefined,
         message: (connection, data) => receive(rooms, connection, rate, data),
         disconnect: (connection) => rooms.leave(connection),
       });

@@ -14,7 +14,7 @@ import type { WebSocketServerOptions } from "../mod.ts";
 /** What the flags decide about a server. */
 export type FlagOptions = Pick<
   WebSocketServerOptions,
-  "transport" | "port" | "hostname" | "tls" | "extensions" | "maxRecvSize"
+  "transport" | "port" | "hostname" | "tls" | "extensions" | "maxRecvSize" | "allowedOrigins"
 >;
 
 /** The flags as read. */
@@ -75,6 +75,7 @@ ${ownFlags}\
   --transport http|tcp   the runtime's own engine, or ours on raw TCP (default http)
   --deflate              offer permessage-deflate
   --max-size BYTES       longest message to accept
+  --origin ORIGIN        let only pages of this origin in; can be given more than once
   --cert F --key F       PEM files; serve wss:// instead of ws://
   --help                 show this text`;
 }
@@ -103,6 +104,7 @@ export function parseFlags(args: readonly string[], program: Program): Flags | "
   if (values["max-size"] !== undefined) {
     options.maxRecvSize = integer("--max-size", values["max-size"], 1, Number.MAX_SAFE_INTEGER);
   }
+  if (values.origin !== undefined) options.allowedOrigins = values.origin;
   if (values.cert !== undefined && values.key !== undefined) {
     options.tls = { cert: pem("--cert", values.cert), key: pem("--key", values.key) };
   } else if (values.cert !== undefined || values.key !== undefined) {
@@ -201,6 +203,7 @@ function parse(args: readonly string[], own: readonly string[]) {
         transport: { type: "string" },
         deflate: { type: "boolean" },
         "max-size": { type: "string" },
+        origin: { type: "string", multiple: true },
         cert: { type: "string" },
         key: { type: "string" },
         help: { type: "boolean", short: "h" },

@@ -37,7 +37,9 @@ class App implements StartableServer {
     ...flags.options,
     onConnect: (_server, connection) => {
       const tell = () => void this.#sockets.broadcast(JSON.stringify(this.#visitors()));
-      connection.on({ handshake: requireSameOrigin, ready: tell, disconnect: tell });
+      // Behind a proxy Host may be another: then --origin tells what the pages' origin is.
+      const handshake = flags.options.allowedOrigins === undefined ? requireSameOrigin : undefined;
+      connection.on({ handshake, ready: tell, disconnect: tell });
     },
   });
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { limits } from "../../examples/chat_protocol.ts";
+import { RunningExample } from "./run_example.ts";
 import { Example, runtime } from "./start_example.ts";
+import { upgradeStatus } from "./upgrade_status.ts";
 
 const join = { type: "join", room: "garden", nickname: "Ada", session: "secret" };
 
@@ -88,10 +88,10 @@ for (const transport of ["http", "tcp"]) {
 
     test("refuses pages of other origins", async () => {
       for (const origin of ["http://evil.example", "null", "http://127.0.0.1"]) {
-        assert.equal(await upgradeStatus(chat, { origin }), 403, origin);
+        assert.equal(await upgradeStatus(chat.url, { origin }), 403, origin);
       }
-      assert.equal(await upgradeStatus(chat, { origin: chat.url }), 101);
-      assert.equal(await upgradeStatus(chat, {}), 101);
+      assert.equal(await upgradeStatus(chat.url, { origin: chat.url }), 101);
+      assert.equal(await upgradeStatus(chat.url, {}), 101);
     });
 
     test("says goodbye when it is stopped", async () => {
@@ -104,22 +104,54 @@ for (const transport of ["http", "tcp"]) {
   });
 }
 
-/** The status with which the server answers a request to open a WebSocket. */
-async function upgradeStatus(chat: Example, headers: Record<string, string>): Promise<unknown> {
-  const asked = request(`${chat.url}/`, {
-    headers: {
-      ...headers,
-      "connection": "Upgrade",
-      "upgrade": "websocket",
-      "sec-websocket-version": "13",
-      "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    },
+for (const transport of ["http", "tcp"]) {
+  describe(`examples/chat.ts --origin on ${runtime}_${transport}`, () => {
+    let chat: Example;
+    before(async () => {
+      const origins = ["https://chat.example.com", "https://*.example.net:8443"];
+      const flags = ["--port", "0", "--transport", transport];
+      for (const origin of origins) flags.push("--origin", origin);
+      chat = await Example.start(runtime, "chat.ts", ...flags);
+    });
+    after(() => chat[Symbol.asyncDispose]());
+
+    test("lets pages of the origins in, whatever Host says", async () => {
+      for (const origin of ["https://chat.example.com", "https://a.example.net:8443"]) {
+        assert.equal(await upgradeStatus(chat.url, { origin }), 101, origin);
+        const host = "behind-a-proxy.internal";
+        assert.equal(await upgradeStatus(chat.url, { origin, host }), 101, origin);
+      }
+    });
+
+    test("refuses pages of any other origin, its own host's too", async () => {
+      const others = [
+        "https://evil.example",
+        "http://chat.example.com",
+        "https://chat.example.com:8443",
+        "https://chat.example.com.evil.example",
+        "null",
+        chat.url,
+      ];
+      for (const origin of others) {
+        assert.equal(await upgradeStatus(chat.url, { origin }), 403, origin);
+      }
+    });
+
+    test("lets programs in that are no browsers and send no origin", async () => {
+      assert.equal(await upgradeStatus(chat.url, {}), 101);
+      const client = await Client.open(chat);
+      client.send(join);
+      assert.equal((await client.next()).type, "welcome");
+      await client.close();
+    });
   });
-  asked.end();
-  const [response, socket] = await Promise.race([once(asked, "response"), once(asked, "upgrade")]);
-  (socket ?? response).destroy();
-  return response.statusCode;
 }
+
+test("examples/chat.ts --origin with what is no origin says so, and does not start", async () => {
+  await using chat = RunningExample.start("chat.ts", ["--port", "0", "--origin", "example.com"]);
+  assert.match(await chat.errors.next(), /^cannot start: .*allowedOrigins "example\.com"/);
+  assert.equal(await chat.end(), 1);
+});
 
 /** A WebSocket of which messages can be awaited. */
 class Client {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Example, runtime } from "./start_example.ts";
+import { upgradeStatus } from "./upgrade_status.ts";
 
 test(`examples/http_app.ts on ${runtime}`, async () => {
   await using app = await Example.start(runtime, "http_app.ts", "--port", "0");
@@ -33,4 +34,16 @@ test(`examples/http_app.ts on ${runtime}`, async () => {
   });
   await app.stop();
   assert.equal(await closed, 1001);
+});
+
+test(`examples/http_app.ts on ${runtime} lets pages of its own host in, or those of --origin`, async () => {
+  const origin = "https://app.example.com";
+  await using app = await Example.start(runtime, "http_app.ts", "--port", "0");
+  assert.equal(await upgradeStatus(`${app.url}/ws`, { origin: app.url }), 101);
+  assert.equal(await upgradeStatus(`${app.url}/ws`, { origin }), 403);
+  const flags = ["--port", "0", "--origin", origin];
+  await using behindProxy = await Example.start(runtime, "http_app.ts", ...flags);
+  assert.equal(await upgradeStatus(`${behindProxy.url}/ws`, { origin }), 101);
+  assert.equal(await upgradeStatus(`${behindProxy.url}/ws`, { origin: behindProxy.url }), 403);
+  assert.equal(await upgradeStatus(`${behindProxy.url}/ws`, {}), 101);
 });
