@@ -20,17 +20,25 @@ export interface ServerOptions {
   flags?: string[];
 }
 
+/** What a process has printed, and who waits for more. */
+interface Output {
+  text: string;
+  more: PromiseWithResolvers<void>;
+}
+
 /** A server in a process of its own, whose memory and end can be watched. */
 export class ServerProcess {
   /** Where it listens. */
   readonly url: string;
   readonly pid: number;
   readonly #child: ChildProcess;
-  readonly #output: { text: string };
+  readonly #output: Output;
+  readonly #closed: Promise<unknown>;
 
-  private constructor(child: ChildProcess, output: { text: string }, url: string) {
+  private constructor(child: ChildProcess, output: Output, url: string) {
     this.#child = child;
     this.#output = output;
+    this.#closed = once(child, "close");
     this.url = url;
     this.pid = child.pid!;
   }
@@ -54,10 +62,12 @@ export class ServerProcess {
       env: { ...process.env, NO_COLOR: "1" },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const output = { text: "" };
+    const output: Output = { text: "", more: Promise.withResolvers() };
     const listening = new Promise<string>((resolve, reject) => {
       const take = (text: string) => {
         output.text = (output.text + text).slice(-KEPT);
+        output.more.resolve();
+        output.more = Promise.withResolvers();
         const url = /^listening on (\S+)/m.exec(output.text)?.[1];
         if (url !== undefined) resolve(url);
       };
@@ -76,6 +86,13 @@ export class ServerProcess {
     return this.#output.text.replace(/^listening on .*\n/m, "");
   }
 
+  /** Waits until it has printed something. */
+  async printed(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.output)) {
+      await patiently(this.#output.more.promise, `${pattern} in what a server prints`);
+    }
+  }
+
   /** Whether it has ended, as it should not by itself. */
   get ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
@@ -86,6 +103,12 @@ export class ServerProcess {
     if (process.platform !== "linux" || this.ended) return undefined;
     const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  }
+
+  /** Waits until it ends by itself and has printed everything; gives its exit code. */
+  async end(): Promise<number | null> {
+    await patiently(this.#closed, "the end of a server by itself");
+    return this.#child.exitCode;
   }
 
   /** Stops it as a service manager would; gives its exit code. */
