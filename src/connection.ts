@@ -1,4 +1,4 @@
-import { ConnectionEvents, handlerTable } from "./connection_events.ts";
+import { ConnectionEvents } from "./connection_events.ts";
 import { ConnectionCore, type PingAnswer } from "./connection_core.ts";
 import { WebSocketError } from "./errors.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
@@ -78,7 +78,7 @@ export class WebSocketConnection extends ConnectionEvents {
   constructor(init: ConnectionInit) {
     super();
     this.#server = init.server;
-    this.#core = new ConnectionCore(this, handlerTable(this));
+    this.#core = new ConnectionCore(this);
   }
 
   // Who it is.

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { WebSocketConnection } from "./connection.ts";
-import type { ConnectionHandlers, HandlerTable } from "./connection_events.ts";
+import type { ConnectionHandlers } from "./connection_events.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
-import type { Handshake, Rejection } from "./handshake.ts";
-import { CloseCode, closePayload, MAX_CONTROL_PAYLOAD } from "./protocol/mod.ts";
+import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
+import { CloseCode, closePayload, MAX_CONTROL_PAYLOAD, type RequestHead } from "./protocol/mod.ts";
 import type { Address, Channel, Peer, SharedMessage, Transport } from "./transport/transport.ts";
 import { unsupported } from "./transport/unsupported.ts";
 
@@ -34,7 +34,6 @@ export const DEFAULT_PONG: PingAnswer = (connection, payload) => connection.pong
 /** The state of one connection and what is done with it, behind the public API. */
 export class ConnectionCore implements DeliveryOwner {
   readonly connection: WebSocketConnection;
-  readonly table: HandlerTable;
   readonly delivery: Delivery;
   host!: ConnectionHost;
   remote: Address = NOWHERE;
@@ -46,7 +45,10 @@ export class ConnectionCore implements DeliveryOwner {
   /** The same channel, from the opening to the end. */
   live: Channel | null = null;
   state: "connecting" | "ready" | "disconnecting" | "disconnected" = "connecting";
-  handshake: Handshake | undefined = undefined;
+  /** The request of the opening handshake, once it has come. */
+  head: RequestHead | null = null;
+  /** What {@linkcode ConnectionCore.handshake} has given, if anybody has asked for it. */
+  knownHandshake: Handshake | undefined = undefined;
   subprotocol: string | undefined = undefined;
   extensions: readonly string[] = NO_EXTENSIONS;
   error: WebSocketError | undefined = undefined;
@@ -60,10 +62,9 @@ export class ConnectionCore implements DeliveryOwner {
   #overflowed = false;
   #drained: { promise: Promise<void>; resolve: () => void } | undefined = undefined;
 
-  constructor(connection: WebSocketConnection, table: HandlerTable) {
+  constructor(connection: WebSocketConnection) {
     this.connection = connection;
-    this.table = table;
-    this.delivery = new Delivery(table, this);
+    this.delivery = new Delivery(this);
   }
 
   /** Whether it has, or had, a peer. */
@@ -86,7 +87,7 @@ export class ConnectionCore implements DeliveryOwner {
     this.#checkPong(this.#doPong);
     this.#checkNoDelay(this.#nodelay);
     this.#checkRecvSize(this.#maxRecvSize);
-    this.checkEvents(this.table.handlers);
+    this.checkEvents(this.delivery.handlers);
   }
 
   /** Throws for handlers of events that the transport's engine does not tell of. */
@@ -107,12 +108,14 @@ export class ConnectionCore implements DeliveryOwner {
     return this.state !== "connecting";
   }
 
+  /** The opening handshake; made when somebody asks, since most never do. */
+  get handshake(): Handshake | undefined {
+    if (this.head === null) return undefined;
+    return this.knownHandshake ??= new Handshake(new HandshakeRequest(this.head, this.secure));
+  }
+
   /** The opening handshake is done. */
   open(channel: Channel): void {
-    if (this.aborted) {
-      channel.terminate();
-      return;
-    }
     if (this.aborted) {
       // It was told to end between the answer and now.
       this.live = channel;
@@ -228,13 +231,14 @@ export class ConnectionCore implements DeliveryOwner {
   }
 
   httpError(status: number, rejection: Rejection): void {
-    if (this.handshake === undefined || this.state !== "connecting") {
+    const { handshake } = this;
+    if (handshake === undefined || this.state !== "connecting") {
       throw new WebSocketError(
         "ERR_STATE",
         "Cannot answer with an HTTP error now: do so in the handshake event",
       );
     }
-    this.handshake.reject(status, rejection);
+    handshake.reject(status, rejection);
   }
 
   // What the delivery tells.

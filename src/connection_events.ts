@@ -75,7 +75,8 @@ export function setHandlers(
   names: readonly string[] = NAMES,
   owner = "connection",
 ): void {
-  for (const [name, handler] of Object.entries(handlers)) {
+  for (const name of Object.keys(handlers)) {
+    const handler = (handlers as Record<string, unknown>)[name];
     if (!names.includes(name)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
@@ -92,31 +93,38 @@ export function setHandlers(
   }
 }
 
-/** Where a connection keeps its handlers. */
-export interface HandlerTable {
-  readonly handlers: ConnectionHandlers<unknown>;
-  /** Throws when handlers cannot be set at this time. */
-  guard: { check(handlers: ConnectionHandlers<unknown>): void } | null;
+/** Decides whether handlers can be set at this time. */
+export interface HandlerGuard {
+  /** Throws when they cannot. */
+  check(handlers: ConnectionHandlers<unknown>): void;
 }
 
-let tableOf: (connection: ConnectionEvents) => HandlerTable;
+let guard: (connection: ConnectionEvents, by: HandlerGuard) => ConnectionHandlers<unknown>;
 
 /**
  * Gives the library access to a connection's handlers.
  *
  * @param connection The connection.
- * @returns Its handlers.
+ * @param by Asked from now on before handlers are set.
+ * @returns Where the handlers are.
  */
-export function handlerTable(connection: ConnectionEvents): HandlerTable {
-  return tableOf(connection);
+export function guardHandlers(
+  connection: ConnectionEvents,
+  by: HandlerGuard,
+): ConnectionHandlers<unknown> {
+  return guard(connection, by);
 }
 
 /** The handlers of a connection, one for each event; {@linkcode ConnectionHandlers} describes them. */
 export class ConnectionEvents {
-  readonly #table: HandlerTable = { handlers: {}, guard: null };
+  readonly #handlers: ConnectionHandlers<this> = {};
+  #guard: HandlerGuard | null = null;
 
   static {
-    tableOf = (connection) => connection.#table;
+    guard = (connection, by) => {
+      connection.#guard = by;
+      return connection.#handlers as ConnectionHandlers<unknown>;
+    };
   }
 
   /**
@@ -143,13 +151,13 @@ export class ConnectionEvents {
    * ```
    */
   on(handlers: ConnectionHandlers<this>): this {
-    this.#table.guard?.check(handlers);
-    setHandlers(this.#table.handlers, handlers);
+    this.#guard?.check(handlers);
+    setHandlers(this.#handlers, handlers);
     return this;
   }
 
   #get<Name extends keyof ConnectionHandlers<this>>(name: Name): ConnectionHandlers<this>[Name] {
-    return (this.#table.handlers as ConnectionHandlers<this>)[name];
+    return this.#handlers[name];
   }
 
   /** The handler that decides on the page behind a browser client. */

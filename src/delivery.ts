@@ -1,5 +1,10 @@
 import type { WebSocketConnection } from "./connection.ts";
-import { type ConnectionHandlers, type HandlerTable, MESSAGE_EVENTS } from "./connection_events.ts";
+import {
+  type ConnectionHandlers,
+  guardHandlers,
+  type HandlerGuard,
+  MESSAGE_EVENTS,
+} from "./connection_events.ts";
 import { WebSocketError } from "./errors.ts";
 import { ProtocolError } from "./protocol/mod.ts";
 import type { Channel, ChannelEvents } from "./transport/transport.ts";
@@ -22,7 +27,7 @@ export interface DeliveryOwner {
  * Hands what comes over a channel to a connection's handlers or to those who pull with `recv()`: in
  * order, one at a time, and with the channel paused while nobody can take more.
  */
-export class Delivery implements ChannelEvents {
+export class Delivery implements ChannelEvents, HandlerGuard {
   readonly handlers: ConnectionHandlers<WebSocketConnection>;
   readonly #owner: DeliveryOwner;
   #channel: Channel | null = null;
@@ -32,10 +37,11 @@ export class Delivery implements ChannelEvents {
   #pulls: Pulls | null = null;
   #ended = false;
 
-  constructor(table: HandlerTable, owner: DeliveryOwner) {
-    this.handlers = table.handlers as ConnectionHandlers<WebSocketConnection>;
+  constructor(owner: DeliveryOwner) {
+    this.handlers = guardHandlers(owner.connection, this) as ConnectionHandlers<
+      WebSocketConnection
+    >;
     this.#owner = owner;
-    table.guard = this;
   }
 
   /** Whether messages are held back, so that silence says nothing of the peer. */

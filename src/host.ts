@@ -187,24 +187,21 @@ export class ServerHost<C extends WebSocketConnection>
     const { trustProxy } = this.settings;
     if (trustProxy?.has(peer.remote.ip) !== true) this.#addresses?.add(connection, connection.ip);
     const opening = new ServerOpening(this as OpeningHost, core);
-    const refuse = (error: unknown): Refusal => {
-      this.report(handlerError("onConnect", error), connection);
-      opening.failed();
-      return 500;
-    };
-    const welcome = (result: unknown): Opening | Refusal => {
-      const refused = result === false || result === 0 || result === "";
-      if (!refused && !core.aborted) return opening;
-      opening.failed();
-      return 403;
-    };
     try {
       const result = this.handlers.onConnect?.(this.#server, connection);
-      if (isThenable(result)) return Promise.resolve(result).then(welcome).catch(refuse);
-      return welcome(result);
+      if (!isThenable(result)) return welcome(opening, result);
+      return Promise.resolve(result)
+        .then((it) => welcome(opening, it))
+        .catch((error) => this.#refuse(opening, error));
     } catch (error) {
-      return refuse(error);
+      return this.#refuse(opening, error);
     }
+  }
+
+  #refuse(opening: ServerOpening, error: unknown): Refusal {
+    this.report(handlerError("onConnect", error), opening.connection);
+    opening.failed();
+    return 500;
   }
 
   async request(request: Request, info: RequestInfo): Promise<Response> {
@@ -321,6 +318,14 @@ export class ServerHost<C extends WebSocketConnection>
       this.report(handlerError(name, error));
     }
   }
+}
+
+/** What `onConnect` has decided. */
+function welcome(opening: ServerOpening, result: unknown): Opening | Refusal {
+  const refused = result === false || result === 0 || result === "";
+  if (!refused && !opening.aborted) return opening;
+  opening.failed();
+  return 403;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { WebSocketConnection } from "./connection.ts";
 import type { ConnectionCore } from "./connection_core.ts";
 import { isThenable } from "./delivery.ts";
-import { Handshake, HandshakeRequest } from "./handshake.ts";
+import type { Handshake } from "./handshake.ts";
 import {
   formatExtension,
   formatFields,
@@ -47,6 +47,15 @@ export class ServerOpening implements Opening {
     this.#core = core;
   }
 
+  get connection(): WebSocketConnection {
+    return this.#core.connection;
+  }
+
+  /** Whether the connection was told to end before it was open. */
+  get aborted(): boolean {
+    return this.#core.aborted;
+  }
+
   opened(channel: Channel): void {
     this.#core.open(channel);
   }
@@ -68,7 +77,7 @@ export class ServerOpening implements Opening {
         });
       }
       const opening = readOpeningHandshake(head);
-      this.#core.handshake = new Handshake(new HandshakeRequest(head, this.#core.secure));
+      this.#core.head = head;
       if (allowedOrigins?.allow(opening.origin) === false) throw wrongOrigin();
       const allowed = this.#core.delivery.handlers.origin?.(
         this.#core.connection,
@@ -91,21 +100,19 @@ export class ServerOpening implements Opening {
     if (allowed === false) throw wrongOrigin();
     const versions = settings.versions.map(Number);
     if (!versions.includes(opening.version)) throw versionNotServed(versions);
-    const handshake = this.#core.handshake!;
-    this.#core.subprotocol = this.#selectSubprotocol(opening.subprotocols, handshake);
-    const result = this.#core.delivery.handlers.handshake?.(this.#core.connection, handshake);
-    if (isThenable(result)) {
-      return Promise.resolve(result).then(() => this.#finish(opening, handshake));
-    }
-    return this.#finish(opening, handshake);
+    const core = this.#core;
+    core.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    const result = core.delivery.handlers.handshake?.(core.connection, core.handshake!);
+    if (isThenable(result)) return Promise.resolve(result).then(() => this.#finish(opening));
+    return this.#finish(opening);
   }
 
-  #selectSubprotocol(offered: readonly string[], handshake: Handshake): string | undefined {
+  #selectSubprotocol(offered: readonly string[]): string | undefined {
     const { selectSubprotocol, settings } = this.#host;
     if (selectSubprotocol === undefined) {
       return settings.subprotocol.find((it) => offered.includes(it));
     }
-    const selected = selectSubprotocol(offered, handshake);
+    const selected = selectSubprotocol(offered, this.#core.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
       throw new TypeError(
         `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
@@ -114,8 +121,9 @@ export class ServerOpening implements Opening {
     return selected;
   }
 
-  #finish(opening: OpeningHandshake, handshake: Handshake): Answer {
-    const { rejection } = handshake;
+  #finish(opening: OpeningHandshake): Answer {
+    const { knownHandshake } = this.#core;
+    const rejection = knownHandshake?.rejection;
     if (rejection !== undefined) {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
@@ -125,18 +133,12 @@ export class ServerOpening implements Opening {
     const { subprotocol } = this.#core;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
-    // `Headers` lets control characters pass, and not every engine refuses them: this throws.
-    formatFields(handshake.added ?? []);
-    for (const [name, value] of handshake.added ?? []) {
-      if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
-        throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
-      }
-      headers.push([name, value]);
-    }
+    const added = knownHandshake?.added;
+    if (added !== undefined) headers.push(...checkAdded(added));
     return { status: 101, headers, subprotocol, extensions };
   }
 
-  #agree(opening: OpeningHandshake, headers: [string, string][]): NegotiatedExtension[] {
+  #agree(opening: OpeningHandshake, headers: [string, string][]): readonly NegotiatedExtension[] {
     const { settings, engineExtends } = this.#host;
     if (engineExtends) {
       // The engine has compression with the usual window only, and answers by itself.
@@ -173,6 +175,19 @@ export class ServerOpening implements Opening {
     );
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
+}
+
+/** What handlers have put on the answer, once it is sure to be theirs to put there. */
+function checkAdded(added: Headers): [name: string, value: string][] {
+  const headers = [...added];
+  // `Headers` lets control characters pass, and not every engine refuses them: this throws.
+  formatFields(headers);
+  for (const [name] of headers) {
+    if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+      throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
+    }
+  }
+  return headers;
 }
 
 const WINDOW = "server_max_window_bits";

@@ -208,7 +208,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   upgrade(request: Request, info: unknown): Promise<Response> {
     if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("upgrade"));
     if (this.#state === "new") this.#run();
-    return this.#transport.upgrade(request, info);
+    return Promise.resolve(this.#transport.upgrade(request, info));
   }
 
   /**

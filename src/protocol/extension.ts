@@ -66,6 +66,9 @@ export interface NegotiatedExtension {
   readonly session: ExtensionSession;
 }
 
+/** For the many connections without any. */
+const NONE: readonly NegotiatedExtension[] = [];
+
 /**
  * Settles which extensions a connection uses: of ours, in our order, those that a client offers and
  * that accept one of its offers.
@@ -87,7 +90,8 @@ export interface NegotiatedExtension {
 export function negotiateExtensions(
   extensions: readonly Extension[],
   offers: readonly ExtensionOffer[],
-): NegotiatedExtension[] {
+): readonly NegotiatedExtension[] {
+  if (extensions.length === 0 || offers.length === 0) return NONE;
   const agreed: NegotiatedExtension[] = [];
   let taken = 0;
   for (const extension of extensions) {

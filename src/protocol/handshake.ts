@@ -110,10 +110,11 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
       "Cannot open a WebSocket: Sec-WebSocket-Key is not 16 bytes in base64",
     );
   }
+  const version = readVersion(request);
   return {
     key,
-    version: readVersion(request),
-    origin: readOrigin(request),
+    version,
+    origin: readOrigin(request, version),
     subprotocols: parseSubprotocols(request.get("sec-websocket-protocol") ?? ""),
     extensions: parseExtensions(request.get("sec-websocket-extensions") ?? ""),
   };
@@ -142,6 +143,7 @@ export function readVersion(request: RequestFields): number {
  * Reads `Origin`, which the drafts before RFC 6455 put into a field of their own.
  *
  * @param request The request head.
+ * @param version Its version, where that has been read already.
  * @returns The origin as it came; null when there is none.
  *
  * @example
@@ -152,11 +154,12 @@ export function readVersion(request: RequestFields): number {
  * console.assert(readOrigin(head) === "https://example.com");
  * ```
  */
-export function readOrigin(request: RequestFields): string | null {
+export function readOrigin(
+  request: RequestFields,
+  version: number = readVersion(request),
+): string | null {
   const origin = request.get("origin");
-  return origin === null && readVersion(request) < 13
-    ? request.get("sec-websocket-origin")
-    : origin;
+  return origin === null && version < 13 ? request.get("sec-websocket-origin") : origin;
 }
 
 /**

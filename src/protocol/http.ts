@@ -40,6 +40,8 @@ export interface RequestHeadLimits {
   maxFields: number;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** The most bytes of a request line: RFC 9112 §3 recommends that 8,000 at least are served. */
 const MAX_REQUEST_LINE = 8192;
 
@@ -137,7 +139,7 @@ export class RequestHead {
 export class RequestHeadParser {
   readonly #limits: RequestHeadLimits;
   #bytes: Buffer | null = null;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
 
   /**
    * Makes a parser for one request.
@@ -178,7 +180,7 @@ export class RequestHeadParser {
       this.#bytes = before === null ? Buffer.from(view) : bytes;
       return undefined;
     }
-    this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
+    if (size < bytes.length) this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
     this.#bytes = bytes;
     return parseRequestHead(bytes.toString("latin1", 0, end), this.#limits.maxFields);
   }

@@ -133,6 +133,7 @@ export function formatExtension(extension: ExtensionOffer): string {
  * ```
  */
 export function parseSubprotocols(field: string): string[] {
+  if (field === "") return [];
   const subprotocols = field.split(",").map(trimBlanks).filter((it) => it !== "");
   const unique = new Set(subprotocols);
   if (unique.size !== subprotocols.length || !subprotocols.every((it) => isToken(it))) {

@@ -44,6 +44,8 @@ export interface BunListener {
 /** Bun's `ServerWebSocket`. */
 export interface BunServerWebSocket<Data> {
   data: Data;
+  /** What binary messages come as. */
+  binaryType?: "nodebuffer" | "arraybuffer" | "uint8array" | "blob";
   readonly remoteAddress: string;
   readonly readyState: number;
   sendText(data: string, compress?: boolean): number;
@@ -82,7 +84,10 @@ export interface BunHttpServer<Data> {
   readonly port?: number;
   readonly hostname?: string;
   requestIP(request: Request): { address: string; port: number } | null;
-  upgrade(request: Request, options: { headers: Headers; data: Data }): boolean;
+  upgrade(
+    request: Request,
+    options: { headers?: [name: string, value: string][]; data: Data },
+  ): boolean;
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
 
@@ -99,7 +104,7 @@ export interface BunApi {
     hostname: string;
     port: number;
     tls?: { cert: string; key: string };
-    fetch(request: Request, server: BunHttpServer<Data>): Promise<Response | undefined>;
+    fetch(request: Request, server: BunHttpServer<Data>): Response | Promise<Response>;
     error(error: unknown): Response;
     websocket: BunWebSocketHandlers<Data>;
   }): BunHttpServer<Data>;

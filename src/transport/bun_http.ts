@@ -7,7 +7,7 @@ import {
 } from "./bun_api.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { decide } from "./http_upgrade.ts";
+import { type Accepted, decide } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
 import type {
   Address,
@@ -38,6 +38,8 @@ export class BunHttpTransport implements Transport {
   };
   readonly #host: TransportHost;
   #server: BunHttpServer<BunHttpChannel> | null = null;
+  /** Bun has answered an upgrade by itself, and does not look at what is returned. */
+  readonly #upgraded = new Response(null);
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -74,23 +76,33 @@ export class BunHttpTransport implements Transport {
     return Promise.resolve();
   }
 
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  upgrade(request: Request, info: unknown): Response | Promise<Response> {
     const server = info as BunHttpServer<BunHttpChannel>;
     const address = server.requestIP(request);
     const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
-    const accepted = await decide(this.#host, request, remote);
-    if (accepted instanceof Response) return accepted;
-    const { opening, answer } = accepted;
+    const decision = decide(this.#host, request, remote);
+    if (decision instanceof Response) return decision;
+    if (!(decision instanceof Promise)) return this.#open(request, server, remote, decision);
+    return decision.then((it) =>
+      it instanceof Response ? it : this.#open(request, server, remote, it)
+    );
+  }
+
+  #open(
+    request: Request,
+    server: BunHttpServer<BunHttpChannel>,
+    remote: Address,
+    { opening, answer }: Accepted,
+  ): Response {
+    const { headers } = request;
     // Bun would answer with the client's first offer, and serves the drafts, which are the same on the
     // wire, only by this number.
-    if (answer.subprotocol === undefined) request.headers.delete("sec-websocket-protocol");
-    if (answer.extensions.length === 0) request.headers.delete("sec-websocket-extensions");
-    request.headers.set("sec-websocket-version", "13");
-    const channel = new BunHttpChannel(opening, this.#host, remote);
-    if (server.upgrade(request, { headers: new Headers(answer.headers), data: channel })) {
-      // Bun has answered by itself and does not look at this.
-      return new Response(null);
-    }
+    if (answer.subprotocol === undefined) headers.delete("sec-websocket-protocol");
+    if (answer.extensions.length === 0) headers.delete("sec-websocket-extensions");
+    if (headers.get("sec-websocket-version") !== "13") headers.set("sec-websocket-version", "13");
+    const data = new BunHttpChannel(opening, this.#host, remote);
+    const added = answer.headers.length > 0 ? answer.headers : undefined;
+    if (server.upgrade(request, { headers: added, data })) return this.#upgraded;
     opening.failed();
     return new Response("Cannot open a WebSocket\n", { status: 400 });
   }
@@ -125,7 +137,8 @@ class BunHttpChannel implements Channel, Expiring {
   heard = true;
   compressionThreshold: number;
   maxRecvSize: number;
-  readonly #opening: Opening;
+  // Set until the engine says that the handshake is done.
+  #opening: Opening | null;
   readonly #events: ChannelEvents;
   readonly #limits: TransportLimits;
   readonly #remote: Address;
@@ -155,19 +168,18 @@ class BunHttpChannel implements Channel, Expiring {
 
   open(socket: BunServerWebSocket<BunHttpChannel>): void {
     this.#socket = socket;
-    this.#opening.opened(this);
+    // A Buffer would do much that a Uint8Array does not, and making one of the other is not cheap.
+    socket.binaryType = "uint8array";
+    const opening = this.#opening;
+    this.#opening = null;
+    opening?.opened(this);
   }
 
   message(message: string | Uint8Array): void {
     this.heard = true;
     if (this.#trace !== null) this.#traceMessage("<", message);
     if (this.#closing) return;
-    const failure = this.#inbox.take(
-      typeof message === "string"
-        ? message
-        : new Uint8Array(message.buffer, message.byteOffset, message.length),
-      this.maxRecvSize,
-    );
+    const failure = this.#inbox.take(message, this.maxRecvSize);
     if (failure !== undefined) {
       this.#events.error(failure);
       this.close(failure.closeCode, "");

@@ -4,7 +4,7 @@ import { ACCEPT_RETRY_MS, acceptFailure } from "./accept_failure.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { decide } from "./http_upgrade.ts";
+import { type Accepted, decide } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
 import { unsupported } from "./unsupported.ts";
 import type {
@@ -104,12 +104,23 @@ export class DenoHttpTransport implements Transport {
     }
   }
 
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  upgrade(request: Request, info: unknown): Response | Promise<Response> {
     const { remoteAddr, completed } = info as DenoServeInfo;
     const remote = addressOf(remoteAddr);
-    const accepted = await decide(this.#host, request, remote);
-    if (accepted instanceof Response) return accepted;
-    const { opening, answer } = accepted;
+    const decision = decide(this.#host, request, remote);
+    if (decision instanceof Response) return decision;
+    if (!(decision instanceof Promise)) return this.#open(request, completed, remote, decision);
+    return decision.then((it) =>
+      it instanceof Response ? it : this.#open(request, completed, remote, it)
+    );
+  }
+
+  #open(
+    request: Request,
+    completed: Promise<void> | undefined,
+    remote: Address,
+    { opening, answer }: Accepted,
+  ): Response {
     try {
       const { socket, response } = denoApi().upgradeWebSocket(request, {
         idleTimeout: this.#host.limits.silenceMax,
@@ -141,7 +152,11 @@ const DRAIN_POLL_MS = 10;
 /** How the engine words that a peer is gone, which is nobody's error. */
 const LOSS = /unexpected eof|os error|close_notify|no response from ping/i;
 
-class DenoHttpChannel implements Channel, Expiring {
+/** What an engine's WebSocket tells of. */
+const EVENTS = ["open", "message", "close", "error"] as const;
+
+/** Listens to its WebSocket as an object: a function for each event would take 3 KB a connection. */
+class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   heard = true;
   compressionThreshold = Infinity;
   maxRecvSize: number;
@@ -171,17 +186,29 @@ class DenoHttpChannel implements Channel, Expiring {
     socket.binaryType = "arraybuffer";
     // Of a peer that goes before it has the response, the engine tells nothing at all.
     startDeadline(this, this.#deadline = limits.handshakeTimeout);
-    socket.onopen = () => this.#opened();
-    socket.onmessage = ({ data }) => this.#message(data);
-    socket.onclose = ({ code, reason, wasClean }) => {
-      // Without a closing handshake the code is the engine's own: 0, or 1001 when the peer was silent.
-      this.#end(wasClean ? code : 1006, wasClean ? reason : "");
-    };
-    socket.onerror = (event) => {
-      const { message } = event as ErrorEvent;
-      if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
-      this.#events.error(engineFailure(message));
-    };
+    for (const name of EVENTS) socket.addEventListener(name, this);
+  }
+
+  handleEvent(event: Event): void {
+    switch (event.type) {
+      case "message":
+        this.#message((event as MessageEvent<string | ArrayBuffer>).data);
+        break;
+      case "open":
+        this.#opened();
+        break;
+      case "close": {
+        const { code, reason, wasClean } = event as CloseEvent;
+        // Without a closing handshake the code is the engine's own: 0, or 1001 when the peer was silent.
+        this.#end(wasClean ? code : 1006, wasClean ? reason : "");
+        break;
+      }
+      case "error": {
+        const { message } = event as ErrorEvent;
+        if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
+        this.#events.error(engineFailure(message));
+      }
+    }
   }
 
   /** The response has gone out, or cannot. */
@@ -193,6 +220,7 @@ class DenoHttpChannel implements Channel, Expiring {
 
   #opened(): void {
     cancelDeadline(this, this.#deadline);
+    this.#socket.removeEventListener("open", this);
     const opening = this.#opening;
     this.#opening = null;
     opening?.opened(this);
@@ -308,7 +336,7 @@ class DenoHttpChannel implements Channel, Expiring {
   /** Deno keeps the WebSocket of a peer that was lost, for ever: it must not keep a connection too. */
   #letGo(): void {
     const socket = this.#socket;
-    socket.onopen = this.#opening === null ? null : () => socket.close();
-    socket.onmessage = socket.onclose = socket.onerror = null;
+    for (const name of EVENTS) socket.removeEventListener(name, this);
+    if (this.#opening !== null) socket.onopen = () => socket.close();
   }
 }

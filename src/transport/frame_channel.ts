@@ -19,6 +19,7 @@ import type {
   Channel,
   ChannelEvents,
   FrameTrace,
+  Opening,
   SharedMessage,
   TransportHost,
   TransportLimits,
@@ -96,13 +97,13 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
    * Begins, once the connection can hear of events.
    *
    * @param head The response head, which goes out together with the first messages.
-   * @param opened Tells the connection.
+   * @param opening Told that the connection is open.
    * @param rest What came behind the request head.
    */
-  start(head: Uint8Array, opened: () => void, rest: Uint8Array): boolean {
+  start(head: Uint8Array, opening: Opening, rest: Uint8Array): boolean {
     this.#corked = true;
     this.#output.push(head);
-    opened();
+    opening.opened(this);
     this.#corked = false;
     if (rest.length > 0) return this.data(rest);
     this.#flush();

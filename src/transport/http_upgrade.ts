@@ -7,34 +7,46 @@ export interface Accepted {
   readonly answer: Extract<Answer, { status: 101 }>;
 }
 
+/** What becomes of a request. */
+export type Decision = Accepted | Response;
+
 /**
  * Has the server decide on a request that reached a runtime's HTTP server.
  *
  * @param host The server.
  * @param request The request.
  * @param remote Where it came from.
- * @returns What opens the WebSocket, or the response that refuses it.
+ * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
+ * made one, since each costs as much as the rest of this.
  */
-export async function decide(
+export function decide(
   host: TransportHost,
   request: Request,
   remote: Address,
-): Promise<Accepted | Response> {
+): Decision | Promise<Decision> {
+  const { url } = request;
   // Engines put the URL together from any Host and target, also where none comes of it.
-  if (!URL.canParse(request.url)) return refusal(400);
+  if (!URL.canParse(url)) return refusal(400);
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
-  const head = new RequestHead(request.method, request.url, 1, fieldsOf(request.headers));
-  if (!isUpgradeRequest(head) && host.servesRequests) {
-    return await host.request(request, { remote });
-  }
-  const opening = await host.accept({
-    remote,
-    secure: request.url.startsWith("https:"),
-    native: request,
-    destroy: () => {},
-  });
+  const head = new RequestHead(request.method, url, 1, fieldsOf(request.headers));
+  if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
+  const secure = url.startsWith("https:");
+  const opening = host.accept({ remote, secure, native: request, destroy });
+  return opening instanceof Promise ? opening.then((it) => ask(it, head)) : ask(opening, head);
+}
+
+/** Before its request is answered an engine cannot drop a peer. */
+function destroy(): void {}
+
+function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
   if (typeof opening === "number") return refusal(opening);
-  const answer = await opening.answer(head);
+  const answer = opening.answer(head);
+  return answer instanceof Promise
+    ? answer.then((it) => decisionOf(opening, it))
+    : decisionOf(opening, answer);
+}
+
+function decisionOf(opening: Opening, answer: Answer): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
   if (!("body" in answer)) return refusal(403);

@@ -2,6 +2,9 @@ import { Buffer } from "node:buffer";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { ChannelEvents, TransportLimits } from "./transport.ts";
 
+/** Stands for no messages, so that a connection that never held any has no array. */
+const NONE: (string | Uint8Array)[] = [];
+
 /**
  * Holds back what a runtime's own engine delivers while its connection does not want any, since an
  * engine delivers what it has read even after it has been told to pause, if it can be told at all.
@@ -9,7 +12,7 @@ import type { ChannelEvents, TransportLimits } from "./transport.ts";
 export class Inbox {
   readonly #events: ChannelEvents;
   readonly #limits: TransportLimits;
-  #waiting: (string | Uint8Array)[] = [];
+  #waiting: (string | Uint8Array)[] = NONE;
   #paused = false;
   #end: (() => void) | null = null;
   /** Roughly how many bytes are held. */
@@ -44,7 +47,8 @@ export class Inbox {
       this.#hand(data);
       return undefined;
     }
-    this.#waiting.push(data);
+    if (this.empty) this.#waiting = [data];
+    else this.#waiting.push(data);
     this.size += data.length;
     if (this.size <= this.#limits.maxBufferedAmount) return undefined;
     return new ProtocolError(
@@ -81,7 +85,7 @@ export class Inbox {
 
   /** Drops what waits. */
   clear(): void {
-    this.#waiting = [];
+    this.#waiting = NONE;
     this.size = 0;
     this.#tellEnd();
   }

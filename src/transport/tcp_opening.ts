@@ -32,7 +32,7 @@ class TcpOpening implements ByteSink, Expiring {
   readonly #parser: RequestHeadParser;
   #opening: Opening | null = null;
   // What has come while nothing could be read: before the accept or during the answer is decided.
-  #held: Uint8Array[] = [];
+  #held: readonly Uint8Array[] = NONE;
   #reading = false;
   #lastWords = false;
   #gone = false;
@@ -71,15 +71,16 @@ class TcpOpening implements ByteSink, Expiring {
 
   #readHeld(): void {
     const held = this.#held;
-    this.#held = [];
+    if (held.length === 0) return;
+    this.#held = NONE;
     for (const chunk of held) this.#push(chunk);
-    if (held.length > 0 && this.#held.length === 0) this.#socket.resume();
+    if (this.#held.length === 0) this.#socket.resume();
   }
 
   data(chunk: Uint8Array): boolean {
     if (this.#lastWords) return true;
     if (!this.#reading) {
-      this.#held.push(chunk);
+      this.#held = [...this.#held, chunk];
       return false;
     }
     this.#push(chunk);
@@ -126,7 +127,7 @@ class TcpOpening implements ByteSink, Expiring {
       this.#reading = false;
       this.#cancelDeadline();
       // The bytes behind the head stay in the transport's buffer until they can be read as frames.
-      if (this.#parser.rest.length > 0) this.#held.push(this.#parser.rest);
+      if (this.#parser.rest.length > 0) this.#held = [this.#parser.rest];
       this.#serve(head);
     } catch (error) {
       this.#refuse(error);
@@ -134,7 +135,7 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   #serve(head: RequestHead): void {
-    if (!isUpgradeRequest(head) && this.#host.servesRequests) {
+    if (this.#host.servesRequests && !isUpgradeRequest(head)) {
       void this.#respond(head).catch((error) => this.#refuse(error));
       return;
     }
@@ -154,7 +155,7 @@ class TcpOpening implements ByteSink, Expiring {
       const channel = new FrameChannel(this.#socket, opening.events, this.#host, answer.extensions);
       this.#socket.sink = channel;
       const rest = this.#held[0] ?? NOTHING;
-      this.#handedOver = channel.start(latin1(response), () => opening.opened(channel), rest);
+      this.#handedOver = channel.start(latin1(response), opening, rest);
       if (rest.length > 0 && this.#handedOver) this.#socket.resume();
     } else if ("body" in answer) {
       this.#end(answer.status, answer.headers, answer.body);
@@ -215,12 +216,13 @@ class TcpOpening implements ByteSink, Expiring {
     if (!headOnly) response.set(bytes, head.length);
     this.#startDeadline(this.#host.limits.closeTimeout);
     if (this.#socket.write(response)) this.#socket.closeWrite();
-    this.#held = [];
+    this.#held = NONE;
     this.#socket.resume();
   }
 }
 
 const NOTHING = new Uint8Array(0);
+const NONE: readonly Uint8Array[] = [];
 /** Fields that speak of the connection (RFC 9110 §7.6.1) or of the framing, which are ours to set. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
 

@@ -210,7 +210,7 @@ export interface Transport {
   /** Lets go, once no connection is left, of what could not be let go of before; must not reject. */
   end?(): Promise<void>;
   /** Opens a WebSocket from a request to an application's own HTTP server. */
-  upgrade?(request: Request, info: unknown): Promise<Response>;
+  upgrade?(request: Request, info: unknown): Response | Promise<Response>;
   /** The handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}. */
   readonly websocket?: unknown;
 }
