@@ -61,9 +61,13 @@ for (const variant of transports) {
         await new Promise((resolve) => setImmediate(resolve));
       }
       assert(lines < 1000, "5 MB of header fields were taken");
-      // Deno's engine resets the connection right behind its answer, which may be lost then.
-      const status = await client.response().then((it) => it.status, () => client.ended && 400);
-      assert(status === 431 || status === 400, `${status}`);
+      if (ownEngine) {
+        assertEquals((await client.response()).status, 431);
+      } else {
+        // Deno's engine resets the connection right behind its answer, which may be lost then.
+        const status = await client.response().then((it) => it.status, () => client.ended && 400);
+        assert(status === 431 || status === 400, `${status}`);
+      }
       await assertServes(served.url);
     });
 

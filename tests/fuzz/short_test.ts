@@ -12,7 +12,7 @@ for (const target of targets.filter((it) => it.runtime === runtime)) {
     const seed = Math.floor(Math.random() * 0x7fffffff);
     const { sessions, roundTrips, failures } = await fuzz({ target, seed, seconds: 5 });
     t.diagnostic(`seed ${seed}: ${sessions} sessions, ${roundTrips} healthy round trips`);
-    assertEquals(failures, []);
+    assertEquals(failures, [], `seed ${seed}`);
     assert(sessions > 100 && roundTrips > 10);
   });
 }

@@ -32,6 +32,8 @@ for (const variant of transports.filter(({ transport }) => transport === "tcp"))
     listen.setSecureContext(renewed);
     assertEquals(await shownNow(port), "Duet test certificate, renewed");
     await assertAnswers(before);
-    assertEquals([...served.server.connections].length, 1);
+    using after = await RawClient.open(`wss://127.0.0.1:${port}`, {}, renewed.cert);
+    await assertAnswers(after);
+    assertEquals([...served.server.connections].length, 2);
   });
 }

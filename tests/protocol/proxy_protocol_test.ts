@@ -36,6 +36,7 @@ const GOOD: [what: string, header: Uint8Array, source: string][] = [
   ["an IPv4 address as IPv6", line("PROXY TCP6 ::ffff:203.0.113.7 ::1 1 2"), "203.0.113.7 1"],
   ["unknown", line("PROXY UNKNOWN"), "-"],
   ["unknown, with more", line("PROXY UNKNOWN ffff::1 ffff::2 1 2"), "-"],
+  ["a line of 107 bytes", line(`PROXY UNKNOWN ${"x".repeat(91)}`), "-"],
   ["version 2, TCP over IPv4", binary("2111", V4), "203.0.113.7 4711"],
   ["version 2, TCP over IPv6", binary("2121", V6), "2001:db8::7 4711"],
   ["version 2, an IPv4 address as IPv6", binary("2121", MAPPED), "203.0.113.7 4711"],

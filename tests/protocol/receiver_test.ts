@@ -316,6 +316,25 @@ describe("receiver: memory", () => {
     }
   });
 
+  it("takes a large message that comes byte by byte in flat memory (tiny chunks)", () => {
+    for (const opcode of [1, 2]) {
+      const { receiver, recorder } = record();
+      const size = 500_000;
+      const header = clientFrame(opcode, "", { key: [0, 0, 0, 0], claim: BigInt(size) });
+      for (const byte of singleBytes(header)) receiver.push(byte);
+      const letter = Uint8Array.of(0x61);
+      const { heapUsed, external } = process.memoryUsage();
+      for (let i = 1; i < size; i++) receiver.push(letter);
+      assertEquals(recorder.lines, []);
+      const now = process.memoryUsage();
+      // Were each piece kept, with the object that it is, it would be 50 MB or more.
+      const grown = now.heapUsed - heapUsed + now.external - external;
+      assert(grown < 16 * 2 ** 20, `grown by ${grown} bytes`);
+      receiver.push(letter);
+      assertEquals((recorder.events[0][1] as string | Uint8Array).length, size);
+    }
+  });
+
   it("obeys maxMessageSize as it is when a message begins", () => {
     const { receiver, recorder } = record();
     receiver.push(clientFrame(1, "abc"));

@@ -12,7 +12,7 @@ for (const target of targets.filter((it) => it.runtime === runtime)) {
     t.diagnostic(
       `seed ${seed}: ${figures.connections} connections, ${figures.sent} messages, p99 ${p99} ms`,
     );
-    assertEquals(failures, []);
+    assertEquals(failures, [], `seed ${seed}`);
     assert(figures.connections > 200 && figures.sent > 200);
   });
 }

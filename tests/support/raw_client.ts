@@ -44,12 +44,12 @@ export class RawClient {
     socket.on("close", () => this.#end());
   }
 
-  /** Connects to a `ws:` or `wss:` URL's host, and sends nothing. */
-  static async connect(url: string): Promise<RawClient> {
+  /** Connects to a `ws:` or `wss:` URL's host, and sends nothing; trusts one certificate. */
+  static async connect(url: string, ca: string = cert): Promise<RawClient> {
     const { hostname, port, protocol } = new URL(url);
     const secure = protocol === "wss:";
     const socket = secure
-      ? connectTls({ host: hostname, port: Number(port), ca: cert })
+      ? connectTls({ host: hostname, port: Number(port), ca })
       : connect({ host: hostname, port: Number(port) });
     await once(socket, secure ? "secureConnect" : "connect");
     socket.setNoDelay(true);
@@ -57,8 +57,12 @@ export class RawClient {
   }
 
   /** Connects and does the opening handshake, with further header fields. */
-  static async open(url: string, headers: Record<string, string> = {}): Promise<RawClient> {
-    const client = await RawClient.connect(url);
+  static async open(
+    url: string,
+    headers: Record<string, string> = {},
+    ca: string = cert,
+  ): Promise<RawClient> {
+    const client = await RawClient.connect(url, ca);
     client.write(upgradeRequest(headers, new URL(url).pathname));
     const { status } = await client.response(true);
     if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
