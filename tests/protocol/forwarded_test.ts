@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import { parseForwarded, parseForwardedFor, unmapped } from "../../src/protocol/mod.ts";
 
 /** An address as "ip port", "-" for none, "malformed" instead of a list for none at all. */
@@ -67,6 +69,46 @@ describe("X-Forwarded-For", () => {
       assertEquals(shown(parseForwardedFor(field)), told);
     });
   }
+});
+
+describe("fields of any kind", () => {
+  const piece = fc.constantFrom(
+    ...['for="[::1]:80"', "for=1.2.3.4", "by=_x", "proto=http"],
+    ...',;="\\[]: a',
+  );
+  const nearly = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""));
+
+  it("are told of or malformed, and nothing else; addresses told are addresses", () => {
+    fc.assert(
+      fc.property(fc.oneof(nearly, fc.string({ unit: "binary" })), (field) => {
+        for (const nodes of [parseForwarded(field), parseForwardedFor(field)]) {
+          for (const node of nodes ?? []) {
+            if (node === undefined) continue;
+            assert(isIP(node.ip) > 0, node.ip);
+            assert(Number.isInteger(node.port) && node.port >= 0 && node.port <= 65_535);
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("tell every address that is in them, in order, with whatever else a proxy says", () => {
+    const port = fc.option(fc.integer({ min: 1, max: 65_535 }));
+    const hop = fc.tuple(fc.oneof(fc.ipV4(), fc.constantFrom("2001:db8::7", "::1")), port);
+    const other = fc.constantFrom("", ";proto=https", ';by="_a, b"', ';host="a;for=b"');
+    const hops = fc.array(fc.tuple(hop, other), { minLength: 1, maxLength: 6 });
+    fc.assert(fc.property(hops, (hops) => {
+      const nodes = hops.map(([[ip, port]]) => {
+        const host = ip.includes(":") ? `[${ip}]` : ip;
+        return port === null ? host : `${host}:${port}`;
+      });
+      const told = hops.map(([[ip, port]]) => `${ip} ${port ?? 0}`);
+      const elements = nodes.map((node, i) => `for="${node}"${hops[i][1]}`);
+      assertEquals(shown(parseForwarded(elements.join(", "))), told);
+      assertEquals(shown(parseForwardedFor(nodes.join(", "))), told);
+    }));
+  });
 });
 
 it("hostile fields of 16 KiB are read in a bounded time", () => {
