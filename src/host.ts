@@ -1,5 +1,5 @@
 import { AddressCounts } from "./address_counts.ts";
-import { connectionCore, WebSocketConnection } from "./connection.ts";
+import { connectionCore, type ConnectionInit, WebSocketConnection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_core.ts";
 import { isThenable } from "./delivery.ts";
 import { WebSocketError } from "./errors.ts";
@@ -161,13 +161,20 @@ export class ServerHost<C extends WebSocketConnection>
     };
     try {
       const made = this.handlers.onAccept?.(init);
-      if (isThenable(made)) {
-        return Promise.resolve(made)
-          .then((it) => this.#connect(peer, it ?? new this.settings.connectionClass(init)))
-          .catch((error) => this.#refused(error));
-      }
-      const opening = this.#connect(peer, made ?? new this.settings.connectionClass(init));
-      return opening instanceof Promise ? opening.catch((error) => this.#refused(error)) : opening;
+      if (isThenable(made)) return this.#acceptLater(peer, made, init);
+      return this.#connect(peer, made ?? new this.settings.connectionClass(init));
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  async #acceptLater(
+    peer: Peer,
+    made: PromiseLike<unknown>,
+    init: ConnectionInit<WebSocketServer<C>>,
+  ): Promise<Opening | Refusal> {
+    try {
+      return await this.#connect(peer, await made ?? new this.settings.connectionClass(init));
     } catch (error) {
       return this.#refused(error);
     }
@@ -189,10 +196,18 @@ export class ServerHost<C extends WebSocketConnection>
     const opening = new ServerOpening(this as OpeningHost, core);
     try {
       const result = this.handlers.onConnect?.(this.#server, connection);
-      if (!isThenable(result)) return welcome(opening, result);
-      return Promise.resolve(result)
-        .then((it) => welcome(opening, it))
-        .catch((error) => this.#refuse(opening, error));
+      return isThenable(result) ? this.#welcomeLater(opening, result) : welcome(opening, result);
+    } catch (error) {
+      return this.#refuse(opening, error);
+    }
+  }
+
+  async #welcomeLater(
+    opening: ServerOpening,
+    result: PromiseLike<unknown>,
+  ): Promise<Opening | Refusal> {
+    try {
+      return welcome(opening, await result);
     } catch (error) {
       return this.#refuse(opening, error);
     }

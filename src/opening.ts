@@ -83,34 +83,57 @@ export class ServerOpening implements Opening {
         this.#core.connection,
         originUrl(opening.origin),
       );
-      if (isThenable(allowed)) {
-        return withinOriginTimeout(allowed)
-          .then((it) => this.#negotiate(opening, it))
-          .catch((error) => this.#refuse(error));
-      }
-      const answer = this.#negotiate(opening, allowed);
-      return answer instanceof Promise ? answer.catch((error) => this.#refuse(error)) : answer;
+      if (isThenable(allowed)) return this.#negotiateLater(opening, allowed);
+      const handled = this.#negotiate(opening, allowed);
+      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
   }
 
-  #negotiate(opening: OpeningHandshake, allowed: unknown): Answer | Promise<Answer> {
-    const { settings } = this.#host;
+  // Most openings wait for nothing: promises and what they need are made in methods of their own.
+
+  async #negotiateLater(
+    opening: OpeningHandshake,
+    allowed: PromiseLike<unknown>,
+  ): Promise<Answer> {
+    try {
+      await this.#negotiate(opening, await withinOriginTimeout(allowed));
+      return this.#finish(opening);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  async #finishLater(opening: OpeningHandshake, handled: PromiseLike<unknown>): Promise<Answer> {
+    try {
+      await handled;
+      return this.#finish(opening);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  /** Gives what the `handshake` handler gave. */
+  #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
-    const versions = settings.versions.map(Number);
-    if (!versions.includes(opening.version)) throw versionNotServed(versions);
+    this.#checkVersion(opening.version);
     const core = this.#core;
     core.subprotocol = this.#selectSubprotocol(opening.subprotocols);
-    const result = core.delivery.handlers.handshake?.(core.connection, core.handshake!);
-    if (isThenable(result)) return Promise.resolve(result).then(() => this.#finish(opening));
-    return this.#finish(opening);
+    return core.delivery.handlers.handshake?.(core.connection, core.handshake!);
+  }
+
+  #checkVersion(version: number): void {
+    const { versions } = this.#host.settings;
+    for (const { number } of versions) if (number === version) return;
+    throw versionNotServed(versions.map(Number));
   }
 
   #selectSubprotocol(offered: readonly string[]): string | undefined {
     const { selectSubprotocol, settings } = this.#host;
     if (selectSubprotocol === undefined) {
-      return settings.subprotocol.find((it) => offered.includes(it));
+      for (const served of settings.subprotocol) if (offered.includes(served)) return served;
+      return undefined;
     }
     const selected = selectSubprotocol(offered, this.#core.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
@@ -140,6 +163,7 @@ export class ServerOpening implements Opening {
 
   #agree(opening: OpeningHandshake, headers: [string, string][]): readonly NegotiatedExtension[] {
     const { settings, engineExtends } = this.#host;
+    if (settings.extensions.length === 0 || opening.extensions.length === 0) return NO_EXTENSIONS;
     if (engineExtends) {
       // The engine has compression with the usual window only, and answers by itself.
       const served = opening.extensions.filter(({ parameters }) =>
@@ -190,6 +214,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   return headers;
 }
 
+const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };
 

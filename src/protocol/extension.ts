@@ -66,9 +66,6 @@ export interface NegotiatedExtension {
   readonly session: ExtensionSession;
 }
 
-/** For the many connections without any. */
-const NONE: readonly NegotiatedExtension[] = [];
-
 /**
  * Settles which extensions a connection uses: of ours, in our order, those that a client offers and
  * that accept one of its offers.
@@ -90,8 +87,7 @@ const NONE: readonly NegotiatedExtension[] = [];
 export function negotiateExtensions(
   extensions: readonly Extension[],
   offers: readonly ExtensionOffer[],
-): readonly NegotiatedExtension[] {
-  if (extensions.length === 0 || offers.length === 0) return NONE;
+): NegotiatedExtension[] {
   const agreed: NegotiatedExtension[] = [];
   let taken = 0;
   for (const extension of extensions) {

@@ -26,9 +26,9 @@ export interface OpeningHandshake {
   /** `Origin` as it came, or null; browsers always send it. */
   readonly origin: string | null;
   /** The subprotocols offered, most wanted first. */
-  readonly subprotocols: string[];
+  readonly subprotocols: readonly string[];
   /** The extensions offered, most wanted first. */
-  readonly extensions: ExtensionOffer[];
+  readonly extensions: readonly ExtensionOffer[];
 }
 
 /**
@@ -111,14 +111,18 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
     );
   }
   const version = readVersion(request);
+  const subprotocols = request.get("sec-websocket-protocol");
+  const extensions = request.get("sec-websocket-extensions");
   return {
     key,
     version,
     origin: readOrigin(request, version),
-    subprotocols: parseSubprotocols(request.get("sec-websocket-protocol") ?? ""),
-    extensions: parseExtensions(request.get("sec-websocket-extensions") ?? ""),
+    subprotocols: subprotocols === null ? NONE : parseSubprotocols(subprotocols),
+    extensions: extensions === null ? NONE : parseExtensions(extensions),
   };
 }
+
+const NONE: readonly never[] = [];
 
 /**
  * Reads `Sec-WebSocket-Version`.

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
+import { decodeLatin1 } from "./utf8.ts";
 
 /** A request that cannot be served: what to answer instead. */
 export class HttpError extends Error {
@@ -42,6 +43,19 @@ export interface RequestHeadLimits {
 
 const NOTHING = new Uint8Array(0);
 
+/** How the lines of the fields begin that have been asked for; only so many, as names may be anybody's. */
+const starts = new Map<string, string>();
+const MAX_STARTS = 64;
+
+function startOf(name: string): string {
+  let start = starts.get(name);
+  if (start === undefined) {
+    start = `\r\n${name}:`;
+    if (starts.size < MAX_STARTS) starts.set(name, start);
+  }
+  return start;
+}
+
 /** The most bytes of a request line: RFC 9112 §3 recommends that 8,000 at least are served. */
 const MAX_REQUEST_LINE = 8192;
 
@@ -80,7 +94,7 @@ export class RequestHead {
    * @returns The value, or null when the field did not come.
    */
   get(name: string): string | null {
-    const start = `\r\n${name}:`;
+    const start = startOf(name);
     const names = this.#lowerCase ??= this.#fields.toLowerCase();
     let at = names.indexOf(start);
     if (at === -1) return null;
@@ -138,7 +152,7 @@ export class RequestHead {
  */
 export class RequestHeadParser {
   readonly #limits: RequestHeadLimits;
-  #bytes: Buffer | null = null;
+  #bytes: Uint8Array | null = null;
   #rest: Uint8Array = NOTHING;
 
   /**
@@ -170,24 +184,32 @@ export class RequestHeadParser {
    */
   push(chunk: Uint8Array): RequestHead | undefined {
     const before = this.#bytes;
-    const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const bytes = before === null ? view : Buffer.concat([before, view]);
-    const end = bytes.indexOf("\r\n\r\n", before === null ? 0 : Math.max(0, before.length - 3));
+    const bytes = before === null ? chunk : Buffer.concat([before, chunk]);
+    const text = decodeLatin1(bytes, 0, Math.min(bytes.length, this.#most));
+    const end = text.indexOf("\r\n\r\n");
     const size = end === -1 ? bytes.length : end + 4;
-    this.#checkSize(bytes, size);
+    this.#checkSize(text, size);
     if (end === -1) {
       checkBeginning(bytes);
-      this.#bytes = before === null ? Buffer.from(view) : bytes;
+      this.#bytes = before === null ? new Uint8Array(chunk) : bytes;
       return undefined;
     }
-    if (size < bytes.length) this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
     this.#bytes = bytes;
-    return parseRequestHead(bytes.toString("latin1", 0, end), this.#limits.maxFields);
+    const { maxFields } = this.#limits;
+    if (size === bytes.length) return parseRequestHead(text.slice(0, end), maxFields);
+    this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
+    // A slice of the text would keep all of it, with what is behind the head.
+    return parseRequestHead(decodeLatin1(bytes, 0, end), maxFields);
   }
 
-  #checkSize(bytes: Buffer, size: number): void {
+  /** How many bytes have to be looked at to tell what is wrong with a head that is too large. */
+  get #most(): number {
+    return Math.max(this.#limits.maxSize, MAX_REQUEST_LINE + "\r\n".length);
+  }
+
+  #checkSize(text: string, size: number): void {
     if (size <= MAX_REQUEST_LINE && size <= this.#limits.maxSize) return;
-    const line = bytes.indexOf("\r\n");
+    const line = text.indexOf("\r\n");
     // While the line feed is to come, the last byte may be the carriage return before it.
     if (line === -1 ? size > MAX_REQUEST_LINE + 1 : line > MAX_REQUEST_LINE) {
       throw new HttpError(414, `Cannot read a request line of over ${MAX_REQUEST_LINE} bytes`);
@@ -208,7 +230,7 @@ function checkBeginning(bytes: Uint8Array): void {
   if (end === 24) throw new HttpError(400, "Cannot read the request: it has no method");
 }
 
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
+const REQUEST_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24} [\x21-\x7e]+ HTTP\/\d\.\d$/;
 
 /**
  * Field lines (RFC 9112 §5): a token, at once a colon, and no control character in the value. A folded
@@ -218,12 +240,15 @@ const FIELD_LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]
 
 function parseRequestHead(text: string, maxFields: number): RequestHead {
   const lineEnd = text.indexOf("\r\n");
-  const match = REQUEST_LINE.exec(lineEnd === -1 ? text : text.slice(0, lineEnd));
-  if (match === null) throw new HttpError(400, "Cannot read the request line");
-  const [, method, target, major, minor] = match;
-  if (major !== "1") {
-    throw new HttpError(505, `Cannot speak HTTP/${major}.${minor}: use HTTP/1.1`);
+  const line = lineEnd === -1 ? text : text.slice(0, lineEnd);
+  if (!REQUEST_LINE.test(line)) throw new HttpError(400, "Cannot read the request line");
+  const targetEnd = line.length - " HTTP/1.1".length;
+  if (line.at(-3) !== "1") {
+    throw new HttpError(505, `Cannot speak ${line.slice(targetEnd + 1)}: use HTTP/1.1`);
   }
+  const methodEnd = line.indexOf(" ");
+  const method = line.slice(0, methodEnd);
+  const target = line.slice(methodEnd + 1, targetEnd);
   const fields = lineEnd === -1 ? "" : text.slice(lineEnd);
   if (countFields(fields, maxFields) > maxFields) {
     throw new HttpError(431, `Cannot read over ${maxFields} header fields`);
@@ -234,7 +259,7 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
       "Cannot read a header field: its name is not a token, or its value has a control character",
     );
   }
-  const head = new RequestHead(method, target, Number(minor), fields);
+  const head = new RequestHead(method, target, Number(line.at(-1)), fields);
   checkFraming(head);
   checkHost(head);
   checkTarget(head);

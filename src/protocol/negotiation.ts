@@ -133,7 +133,6 @@ export function formatExtension(extension: ExtensionOffer): string {
  * ```
  */
 export function parseSubprotocols(field: string): string[] {
-  if (field === "") return [];
   const subprotocols = field.split(",").map(trimBlanks).filter((it) => it !== "");
   const unique = new Set(subprotocols);
   if (unique.size !== subprotocols.length || !subprotocols.every((it) => isToken(it))) {
@@ -159,7 +158,10 @@ export function parseSubprotocols(field: string): string[] {
  */
 export function hasToken(field: string, token: string): boolean {
   if (field.length === token.length) return field.toLowerCase() === token;
-  return field.split(",").some((it) => trimBlanks(it).toLowerCase() === token);
+  for (const element of field.split(",")) {
+    if (trimBlanks(element).toLowerCase() === token) return true;
+  }
+  return false;
 }
 
 /** Unlike `trim()` it leaves what is no blank in HTTP, such as U+00A0, which a proxy sees too. */

@@ -129,6 +129,18 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
 }
 
 /**
+ * Decodes a range of bytes as Latin-1, each byte one character.
+ *
+ * @param bytes What holds the text.
+ * @param start Its first byte.
+ * @param end The byte after it.
+ * @returns The text.
+ */
+export function decodeLatin1(bytes: Uint8Array, start: number, end: number): string {
+  return latin1Slice.call(bytes, start, end);
+}
+
+/**
  * Decodes a range of bytes as UTF-8, a leading byte order mark included in the text.
  *
  * @param bytes What holds the text.

@@ -7,7 +7,7 @@ import {
 } from "./bun_api.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { type Accepted, decide } from "./http_upgrade.ts";
+import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
 import type {
   Address,
@@ -82,10 +82,19 @@ export class BunHttpTransport implements Transport {
     const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
     const decision = decide(this.#host, request, remote);
     if (decision instanceof Response) return decision;
-    if (!(decision instanceof Promise)) return this.#open(request, server, remote, decision);
-    return decision.then((it) =>
-      it instanceof Response ? it : this.#open(request, server, remote, it)
-    );
+    return decision instanceof Promise
+      ? this.#openLater(request, server, remote, decision)
+      : this.#open(request, server, remote, decision);
+  }
+
+  async #openLater(
+    request: Request,
+    server: BunHttpServer<BunHttpChannel>,
+    remote: Address,
+    decision: Promise<Decision>,
+  ): Promise<Response> {
+    const decided = await decision;
+    return decided instanceof Response ? decided : this.#open(request, server, remote, decided);
   }
 
   #open(

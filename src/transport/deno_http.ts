@@ -4,7 +4,7 @@ import { ACCEPT_RETRY_MS, acceptFailure } from "./accept_failure.ts";
 import { denoApi, type DenoHttpServer, type DenoServeInfo } from "./deno_api.ts";
 import { addressOf } from "./deno_tcp.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { type Accepted, decide } from "./http_upgrade.ts";
+import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
 import { Inbox } from "./inbox.ts";
 import { unsupported } from "./unsupported.ts";
 import type {
@@ -109,10 +109,19 @@ export class DenoHttpTransport implements Transport {
     const remote = addressOf(remoteAddr);
     const decision = decide(this.#host, request, remote);
     if (decision instanceof Response) return decision;
-    if (!(decision instanceof Promise)) return this.#open(request, completed, remote, decision);
-    return decision.then((it) =>
-      it instanceof Response ? it : this.#open(request, completed, remote, it)
-    );
+    return decision instanceof Promise
+      ? this.#openLater(request, completed, remote, decision)
+      : this.#open(request, completed, remote, decision);
+  }
+
+  async #openLater(
+    request: Request,
+    completed: Promise<void> | undefined,
+    remote: Address,
+    decision: Promise<Decision>,
+  ): Promise<Response> {
+    const decided = await decision;
+    return decided instanceof Response ? decided : this.#open(request, completed, remote, decided);
   }
 
   #open(

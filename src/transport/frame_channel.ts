@@ -82,7 +82,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#limits = limits;
     this.#extensions = extensions;
     this.#trace = host.trace;
-    this.#turn = extensions.length > 0 ? new InflationTurn(() => this.#rested()) : null;
+    this.#turn = extensions.length > 0 ? this.#makeTurn() : null;
     this.#sender = new Sender(this.#output, extensions, limits.compressionThreshold);
     this.#receiver = new Receiver(this, {
       maxMessageSize: limits.maxRecvSize,
@@ -195,6 +195,11 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     if (this.#turn?.resting) return;
     this.#cork(() => this.#receiver.resume());
     this.#readOn();
+  }
+
+  /** In a method of its own, so that channels without extensions do not pay for the function. */
+  #makeTurn(): InflationTurn {
+    return new InflationTurn(() => this.#rested());
   }
 
   #rested(): void {

@@ -32,7 +32,7 @@ export function decide(
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
   const secure = url.startsWith("https:");
   const opening = host.accept({ remote, secure, native: request, destroy });
-  return opening instanceof Promise ? opening.then((it) => ask(it, head)) : ask(opening, head);
+  return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
 }
 
 /** Before its request is answered an engine cannot drop a peer. */
@@ -41,9 +41,18 @@ function destroy(): void {}
 function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
   if (typeof opening === "number") return refusal(opening);
   const answer = opening.answer(head);
-  return answer instanceof Promise
-    ? answer.then((it) => decisionOf(opening, it))
-    : decisionOf(opening, answer);
+  return answer instanceof Promise ? decideLater(opening, answer) : decisionOf(opening, answer);
+}
+
+async function askLater(
+  opening: Promise<Opening | Refusal>,
+  head: RequestHead,
+): Promise<Decision> {
+  return await ask(await opening, head);
+}
+
+async function decideLater(opening: Opening, answer: Promise<Answer>): Promise<Decision> {
+  return decisionOf(opening, await answer);
 }
 
 function decisionOf(opening: Opening, answer: Answer): Decision {

@@ -52,8 +52,12 @@ class TcpOpening implements ByteSink, Expiring {
   begin(): void {
     this.#startDeadline(this.#host.limits.handshakeTimeout);
     const opening = this.#host.accept(this.#peer);
-    if (opening instanceof Promise) void opening.then((it) => this.#accepted(it));
+    if (opening instanceof Promise) void this.#acceptedLater(opening);
     else this.#accepted(opening);
+  }
+
+  async #acceptedLater(opening: Promise<Opening | Refusal>): Promise<void> {
+    this.#accepted(await opening);
   }
 
   #accepted(opening: Opening | Refusal): void {
@@ -108,7 +112,7 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   #cancelDeadline(): void {
-    cancelDeadline(this, this.#deadline);
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
   }
 
   expired(): void {
@@ -136,12 +140,16 @@ class TcpOpening implements ByteSink, Expiring {
 
   #serve(head: RequestHead): void {
     if (this.#host.servesRequests && !isUpgradeRequest(head)) {
-      void this.#respond(head).catch((error) => this.#refuse(error));
+      void this.#respond(head);
       return;
     }
     const answer = this.#opening!.answer(head);
-    if (answer instanceof Promise) void answer.then((it) => this.#reply(head, it));
+    if (answer instanceof Promise) void this.#replyLater(head, answer);
     else this.#reply(head, answer);
+  }
+
+  async #replyLater(head: RequestHead, answer: Promise<Answer>): Promise<void> {
+    this.#reply(head, await answer);
   }
 
   #reply(head: RequestHead, answer: Answer): void {
@@ -163,6 +171,14 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   async #respond(head: RequestHead): Promise<void> {
+    try {
+      await this.#tryToRespond(head);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  async #tryToRespond(head: RequestHead): Promise<void> {
     if (head.method !== "GET" && head.method !== "HEAD") {
       throw new HttpError(405, "Cannot serve this method here: use GET or HEAD", {
         Allow: "GET, HEAD",
