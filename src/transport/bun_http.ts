@@ -158,6 +158,8 @@ class BunHttpChannel implements Channel, Expiring {
   #ended = false;
   #closing = false;
   #drainWanted = false;
+  // What the Close frame is to hold that goes out when nothing waits before it.
+  #pendingClose: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
 
   constructor(opening: Opening, host: TransportHost, remote: Address) {
@@ -208,7 +210,9 @@ class BunHttpChannel implements Channel, Expiring {
   }
 
   drained(): void {
-    if (!this.#drainWanted || this.bufferedAmount > 0) return;
+    if (this.bufferedAmount > 0) return;
+    if (this.#pendingClose !== null) this.#sendClose();
+    if (!this.#drainWanted) return;
     this.#drainWanted = false;
     this.#events.drain();
   }
@@ -271,10 +275,18 @@ class BunHttpChannel implements Channel, Expiring {
     // While paused, it would not read the peer's answer.
     this.#socket.resume();
     // Left out, Bun would send 1000.
-    this.#socket.close(code ?? CloseCode.NO_STATUS_RECEIVED, reason);
+    this.#pendingClose = [code ?? CloseCode.NO_STATUS_RECEIVED, reason];
+    // Bun tells of the end at once, though megabytes may wait, and the process may end then.
+    if (this.bufferedAmount === 0) this.#sendClose();
     if (!this.#ended) {
       startDeadline(this, this.#deadline = this.#limits.closeTimeout);
     }
+  }
+
+  #sendClose(): void {
+    const [code, reason] = this.#pendingClose!;
+    this.#pendingClose = null;
+    this.#socket.close(code, reason);
   }
 
   expired(): void {

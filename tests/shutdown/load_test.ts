@@ -103,8 +103,6 @@ function shown({ account, client: { echoes, nextBroadcast, pieces }, code }: Out
 
 for (const variant of variants) {
   const { name, engine, secure } = variant;
-  const lossy = engine === "Bun.serve" &&
-    "bun_http: Bun.serve tells the end before what waits is sent, and the process does not wait";
 
   describe(`shutdown under full load over ${name}`, () => {
     let once: Promise<Shutdown> | undefined;
@@ -122,7 +120,7 @@ for (const variant of variants) {
       assertEquals([errors, exitCode], [[], 0]);
     });
 
-    it("what was sent before arrives, or disconnect says otherwise", { skip: lossy }, async () => {
+    it("what was sent before arrives, or disconnect says otherwise", async () => {
       for (const it of (await result()).busy) {
         const { account: { codes }, code, complete } = it;
         assert(complete || codes[0] !== CLEAN, shown(it));
@@ -131,9 +129,7 @@ for (const variant of variants) {
       }
     });
 
-    it("a slow reader gets what waits for it, or disconnect says otherwise", {
-      skip: lossy,
-    }, async () => {
+    it("a slow reader gets what waits for it, or disconnect says otherwise", async () => {
       const { slow, deaf } = await result();
       // Deno's TLS client reads on, and keeps what it has read, while it is paused.
       const waits = !(runtime === "deno" && secure);
