@@ -21,6 +21,11 @@ export interface ReceiverEvents {
   onClose(code: number, reason: string): void;
   /** The peer broke a rule or a limit; nothing follows. */
   onFailure(error: ProtocolError): void;
+  /**
+   * As many frames as {@linkcode ReceiverOptions.framesPerTurn} tells have been dealt with, and more are
+   * here: the receiver has paused, and goes on with {@linkcode Receiver.resume}.
+   */
+  onTurnEnd?(): void;
 }
 
 /** Bounds on what a {@linkcode Receiver} takes, and what has been agreed on. */
@@ -31,6 +36,11 @@ export interface ReceiverOptions {
   maxFragments?: number;
   /** The most bytes set aside for a message before its bytes have come. */
   maxReserve?: number;
+  /**
+   * The most frames that are dealt with in one go, so that others can be served in between; to be given
+   * together with {@linkcode ReceiverEvents.onTurnEnd}. Default no limit.
+   */
+  framesPerTurn?: number;
   /**
    * Whether small binary messages that came in one read may be views of one buffer of at most 4 KiB,
    * which is faster where a typed array is costly to make. Default false.
@@ -80,6 +90,7 @@ export class Receiver {
   readonly #events: ReceiverEvents;
   readonly #maxFragments: number;
   readonly #maxReserve: number;
+  readonly #framesPerTurn: number;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #rsvAllowed: number;
 
@@ -118,6 +129,7 @@ export class Receiver {
     this.maxMessageSize = options.maxMessageSize;
     this.#maxFragments = options.maxFragments ?? 131_072;
     this.#maxReserve = options.maxReserve ?? 65_536;
+    this.#framesPerTurn = options.framesPerTurn ?? Infinity;
     this.#extensions = options.extensions ?? [];
     this.#shareBuffers = options.shareBuffers ?? false;
     this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);
@@ -187,7 +199,12 @@ export class Receiver {
     this.#parsing = true;
     try {
       let position = 0;
+      let left = this.#framesPerTurn;
       while (position < chunk.length && !this.#ended) {
+        if (left-- === 0 && !this.#paused) {
+          this.#paused = true;
+          this.#events.onTurnEnd?.();
+        }
         if (this.#paused) {
           this.#waiting = [chunk.subarray(position), ...this.#waiting];
           break;

@@ -14,7 +14,7 @@ import {
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { scheduleFlush } from "./flush.ts";
-import { InflationTurn } from "./inflation_turn.ts";
+import { FRAMES_A_TURN, Turn } from "./turn.ts";
 import type {
   Channel,
   ChannelEvents,
@@ -50,8 +50,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   readonly #output = new OutputQueue();
   readonly #sender: Sender;
   readonly #receiver: Receiver;
-  // Where messages may come compressed.
-  readonly #turn: InflationTurn | null;
+  // Made when it is first needed.
+  #turn: Turn | null = null;
   #paused = false;
   #state: State = State.OPEN;
   #corked = false;
@@ -82,12 +82,12 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#limits = limits;
     this.#extensions = extensions;
     this.#trace = host.trace;
-    this.#turn = extensions.length > 0 ? this.#makeTurn() : null;
     this.#sender = new Sender(this.#output, extensions, limits.compressionThreshold);
     this.#receiver = new Receiver(this, {
       maxMessageSize: limits.maxRecvSize,
       maxFragments: limits.maxFragments,
       maxReserve: limits.maxReserve,
+      framesPerTurn: FRAMES_A_TURN,
       shareBuffers: socket.sharesBuffers,
       extensions,
     });
@@ -197,13 +197,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#readOn();
   }
 
-  /** In a method of its own, so that channels without extensions do not pay for the function. */
-  #makeTurn(): InflationTurn {
-    return new InflationTurn(() => this.#rested());
-  }
-
-  #rested(): void {
-    if (!this.#paused && this.#state !== State.CLOSED) this.resume();
+  #takeTurns(): Turn {
+    return this.#turn ??= new Turn(() => {
+      if (!this.#paused && this.#state !== State.CLOSED) this.resume();
+    });
   }
 
   notifyDrained(): void {
@@ -254,14 +251,24 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   onText(data: string): void {
     if (this.#trace !== null) this.#traceReceived(Opcode.TEXT, data);
-    if (this.#turn?.end(data.length)) this.#receiver.pause();
+    if (this.#extensions.length > 0) this.#inflated(data.length);
     if (this.#state === State.OPEN) this.#events.text(data);
   }
 
   onBinary(data: Uint8Array): void {
     if (this.#trace !== null) this.#traceReceived(Opcode.BINARY, data);
-    if (this.#turn?.end(data.length)) this.#receiver.pause();
+    if (this.#extensions.length > 0) this.#inflated(data.length);
     if (this.#state === State.OPEN) this.#events.binary(data);
+  }
+
+  /** A message may have been inflated. */
+  #inflated(size: number): void {
+    if (this.#takeTurns().inflated(size)) this.#receiver.pause();
+  }
+
+  /** Of what has come there is more than is looked at in one turn. */
+  onTurnEnd(): void {
+    this.#takeTurns().end();
   }
 
   /** A Ping of the peer's; the connection answers it. */

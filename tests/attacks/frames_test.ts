@@ -13,7 +13,9 @@ const OWN = "the limit is of our own engine; this one answers pings by itself";
 
 /** The same bytes many times. */
 function times(count: number, piece: Uint8Array): Uint8Array {
-  return concat(...new Array<Uint8Array>(count).fill(piece));
+  const all = new Uint8Array(count * piece.length);
+  for (let i = 0; i < count; i++) all.set(piece, i * piece.length);
+  return all;
 }
 
 for (const variant of transports) {
@@ -97,6 +99,32 @@ for (const variant of transports) {
         await assertServes(server.url);
       }
     });
+
+    it(
+      "tiny messages: floods of them take turns with others",
+      { skip: !ownEngine && "the engine decides who is served when" },
+      async () => {
+        const count = 200_000;
+        const all = Promise.withResolvers<void>();
+        let handled = 0;
+        const countOne = () => {
+          if (++handled === count) all.resolve();
+        };
+        await using served = await serve(
+          variant,
+          handling({
+            binary: countOne,
+            utf8: (connection, data) => void connection.sendUtf8(data),
+          }),
+        );
+        using healthy = await RawClient.open(served.url);
+        using client = await RawClient.open(served.url);
+        client.write(times(count, clientFrame(2, "x")));
+        await assertAnswers(healthy);
+        assert(handled < count / 2, `${handled} of ${count} messages came first`);
+        await all.promise;
+      },
+    );
 
     it("tiny chunks: frames that come byte by byte take no memory to speak of", async () => {
       await using server = await ServerProcess.start({ transport });

@@ -101,6 +101,20 @@ describe("receiver: any right frames (RFC 6455 §5, §6.2)", () => {
     );
   });
 
+  it("come to the same messages in turns of any length", () => {
+    fc.assert(
+      fc.property(conversation, anyCuts, fc.integer({ min: 1, max: 4 }), (sending, cuts, turn) => {
+        const { receiver, recorder } = record({ framesPerTurn: turn });
+        for (const piece of cutAnywhere(concat(...sending.frames), cuts)) {
+          receiver.push(piece.slice());
+          while (!receiver.idle) receiver.resume();
+        }
+        assertEquals(recorder.events, sending.told);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("come to the same messages byte by byte", () => {
     fc.assert(
       fc.property(conversation, ({ frames, told }) => {

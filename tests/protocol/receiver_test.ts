@@ -99,6 +99,35 @@ describe("receiver: pausing", () => {
   });
 });
 
+describe("receiver: turns", () => {
+  const whole = concat(...Array.from({ length: 5 }, (_, i) => clientFrame(1, String(i))));
+
+  it("deals with framesPerTurn frames of a chunk at once; with one more it pauses", () => {
+    const exact = record({ framesPerTurn: 5 });
+    exact.receiver.push(whole.slice());
+    assertEquals([exact.recorder.turns, exact.receiver.idle], [0, true]);
+    const over = record({ framesPerTurn: 4 });
+    over.receiver.push(whole.slice());
+    assertEquals([over.recorder.turns, over.receiver.idle], [1, false]);
+    assertEquals(over.recorder.lines, ["text 0", "text 1", "text 2", "text 3"]);
+    over.receiver.resume();
+    assertEquals([over.recorder.turns, over.receiver.idle], [1, true]);
+    assertEquals(over.recorder.lines.at(-1), "text 4");
+  });
+
+  it("counts fragments too, empty ones among them, of which nothing is told", () => {
+    const { receiver, recorder } = record({ framesPerTurn: 10 });
+    const fragment = clientFrame(0, "", { fin: false });
+    const fragments = new Array<Uint8Array>(30).fill(fragment);
+    receiver.push(concat(clientFrame(2, "", { fin: false }), ...fragments, clientFrame(0, "a")));
+    for (let turn = 1; turn <= 3; turn++) {
+      assertEquals([recorder.turns, receiver.idle], [turn, false]);
+      receiver.resume();
+    }
+    assertEquals(recorder.lines, ["binary 61"]);
+  });
+});
+
 describe("receiver: the end", () => {
   it("takes nothing after end(), also when it is called within an event", () => {
     const { receiver, recorder } = record();

@@ -17,6 +17,8 @@ export class Recorder implements ReceiverEvents {
   readonly events: Recording[] = [];
   /** Called after each event. */
   after: () => void = () => {};
+  /** How many turns have ended before their chunk did. */
+  turns = 0;
 
   onText(data: string): void {
     this.#add(["text", data]);
@@ -40,6 +42,10 @@ export class Recorder implements ReceiverEvents {
 
   onFailure(error: ProtocolError): void {
     this.#add(["fail", error.closeCode, error.rule]);
+  }
+
+  onTurnEnd(): void {
+    this.turns++;
   }
 
   /** The events, one readable line each. */

@@ -1,13 +1,16 @@
 import { setTimeout } from "node:timers";
 
+/** How many frames, or parts of them, are looked at in one turn: some two milliseconds of work. */
+export const FRAMES_A_TURN = 2048;
+
 /** How many bytes of messages one connection may make out of what it has compressed, in one turn. */
-const TURN = 1024 * 1024;
+const INFLATED_A_TURN = 1024 * 1024;
 
 /**
- * Keeps a peer from holding up the others with little that inflates to much: messages are inflated while
- * everybody waits, and one read may hold hundreds of them.
+ * Has a connection take turns with the others. What has come is dealt with while everybody waits, and one
+ * read may hold ten thousand frames, or hundreds of messages that inflate to much.
  */
-export class InflationTurn {
+export class Turn {
   readonly #rested: () => void;
   #inflated = 0;
   #resting = false;
@@ -28,14 +31,20 @@ export class InflationTurn {
   }
 
   /**
-   * Counts a message.
+   * Counts a message that may have come compressed.
    *
    * @param size How long it is.
    * @returns Whether the turn is over, and no more should be looked at.
    */
-  end(size: number): boolean {
+  inflated(size: number): boolean {
     this.#inflated += size;
-    if (this.#inflated < TURN || this.#resting) return this.#resting;
+    if (this.#inflated >= INFLATED_A_TURN) this.end();
+    return this.#resting;
+  }
+
+  /** The turn is over. */
+  end(): void {
+    if (this.#resting) return;
     this.#resting = true;
     // Not an immediate: between two of those Deno seldom looks at its sockets.
     setTimeout(() => {
@@ -43,6 +52,5 @@ export class InflationTurn {
       this.#inflated = 0;
       this.#rested();
     }, 0);
-    return true;
   }
 }
