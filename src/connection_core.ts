@@ -182,10 +182,10 @@ export class ConnectionCore implements DeliveryOwner {
   #overflow(): false {
     const channel = this.channel!;
     if (!this.#overflowed) {
+      // Not yet told to wait, nobody is too slow, however large this one message is.
       this.#overflowed = true;
       channel.notifyDrained();
-    }
-    if (channel.bufferedAmount > this.host.maxBufferedAmount) {
+    } else if (channel.bufferedAmount > this.host.maxBufferedAmount) {
       this.report(
         new WebSocketError(
           "ERR_TOO_SLOW",

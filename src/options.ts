@@ -153,7 +153,10 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   maxConnectionsPerAddress?: number;
   /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
   highWaterMark?: number;
-  /** Above this many bytes waiting, a peer is dropped; default 64 MiB. */
+  /**
+   * Above this many bytes waiting, a peer is dropped; default 64 MiB. A single message may have more,
+   * when no more than `highWaterMark` waited before it.
+   */
   maxBufferedAmount?: number;
   /** How long a request head may take, "tcp" only; default 10. */
   handshakeTimeout?: number;

@@ -36,5 +36,6 @@ export * from "./permessage_deflate.ts";
 export * from "./protocol_error.ts";
 export * from "./proxy_protocol.ts";
 export * from "./receiver.ts";
+export * from "./request_head.ts";
 export * from "./sender.ts";
 export * from "./utf8.ts";

@@ -135,6 +135,13 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
  * @param start Its first byte.
  * @param end The byte after it.
  * @returns The text.
+ *
+ * @example
+ * ```ts
+ * import { decodeLatin1 } from "@duet/websocket/protocol";
+ *
+ * console.assert(decodeLatin1(Uint8Array.of(0x63, 0xe9), 0, 2) === "cé");
+ * ```
  */
 export function decodeLatin1(bytes: Uint8Array, start: number, end: number): string {
   return latin1Slice.call(bytes, start, end);

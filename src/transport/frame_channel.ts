@@ -12,6 +12,7 @@ import {
   Sender,
 } from "../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { ControlFrameRate } from "./control_frame_rate.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { scheduleFlush } from "./flush.ts";
 import { FRAMES_A_TURN, Turn } from "./turn.ts";
@@ -67,8 +68,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
   #deadline = 0;
-  #controlFrames = 0;
-  #controlSecond = 0;
+  // Made when the first ping or pong comes.
+  #controlFrames: ControlFrameRate | null = null;
 
   constructor(
     socket: ByteSocket,
@@ -309,18 +310,15 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   #countControlFrame(): boolean {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.#controlSecond) {
-      this.#controlSecond = second;
-      this.#controlFrames = 0;
-    }
-    if (++this.#controlFrames <= this.#limits.maxControlFrames) return true;
+    const { maxControlFrames } = this.#limits;
+    this.#controlFrames ??= new ControlFrameRate();
+    if (this.#controlFrames.take(maxControlFrames)) return true;
     if (this.#state !== State.OPEN) return false;
     this.#receiver.end();
     this.onFailure(
       new ProtocolError(
         CloseCode.POLICY_VIOLATION,
-        `Cannot take over ${this.#limits.maxControlFrames} pings and pongs a second`,
+        `Cannot take over ${maxControlFrames} pings and pongs a second`,
         "maxControlFrames",
       ),
     );

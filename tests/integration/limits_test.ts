@@ -115,6 +115,23 @@ for (const variant of transports) {
       assertEquals(served.errors.map((it) => (it as WebSocketError).code), ["ERR_TOO_SLOW"]);
     });
 
+    it("maxBufferedAmount: a single message of more is sent, when nothing waited before it", async () => {
+      const connections = new Journal<WebSocketConnection>();
+      await using served = await serve(variant, {
+        ...handling({ ready: connections.add }),
+        maxBufferedAmount: 2 * MIB,
+      });
+      using client = await RawClient.open(served.url);
+      const connection = await connections.next();
+      for (let round = 0; round < 2; round++) {
+        connection.sendBinary(new Uint8Array(8 * MIB).fill(round));
+        await connection.drained();
+        const payload = (await client.frame())?.payload;
+        assertEquals([payload?.length, payload?.at(-1)], [8 * MIB, round]);
+      }
+      assertEquals([connection.isReady, served.errors], [true, []]);
+    });
+
     it("maxSendSize: a broadcast of just as much goes to all, of a byte more to nobody", async () => {
       await using served = await serve(variant, { maxSendSize: 10 });
       using one = await RawClient.open(served.url);
