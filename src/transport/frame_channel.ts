@@ -15,6 +15,7 @@ import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { ControlFrameRate } from "./control_frame_rate.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { scheduleFlush } from "./flush.ts";
+import { Lingering } from "./lingering.ts";
 import { FRAMES_A_TURN, Turn } from "./turn.ts";
 import type {
   Channel,
@@ -63,6 +64,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #blocked = false;
   // Set when the socket waits for resume() to read on.
   #stalled = false;
+  // Set when nothing is looked at any more, and the socket is about to go.
+  #lingering: Lingering | null = null;
   // Set when both sides have sent their Close frames.
   #clean = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
@@ -215,6 +218,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   // What the socket tells.
 
   data(chunk: Uint8Array): boolean {
+    if (this.#lingering !== null) {
+      this.#lingering.take(chunk.length);
+      return true;
+    }
     this.heard = true;
     this.#corked = true;
     this.#turn?.begin();
@@ -404,6 +411,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #finish(): void {
     if (this.#state >= State.ENDING) return;
     this.#state = State.ENDING;
+    this.#lingering = new Lingering(this.#socket);
     this.#receiver.end();
     this.#startTimer();
     if (!this.#corked) this.#flush();

@@ -11,6 +11,7 @@ import {
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "./deadlines.ts";
 import { FrameChannel } from "./frame_channel.ts";
+import { Lingering } from "./lingering.ts";
 import type { Answer, Opening, Peer, Refusal, TransportHost } from "./transport.ts";
 
 /**
@@ -34,7 +35,8 @@ class TcpOpening implements ByteSink, Expiring {
   // What has come while nothing could be read: before the accept or during the answer is decided.
   #held: readonly Uint8Array[] = NONE;
   #reading = false;
-  #lastWords = false;
+  // Set when the answer has been given that is the last.
+  #lingering: Lingering | null = null;
   #gone = false;
   // Set when a channel has taken over: whether it wants to read on at once.
   #handedOver: boolean | undefined;
@@ -82,7 +84,10 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   data(chunk: Uint8Array): boolean {
-    if (this.#lastWords) return true;
+    if (this.#lingering !== null) {
+      this.#lingering.take(chunk.length);
+      return true;
+    }
     if (!this.#reading) {
       this.#held = [...this.#held, chunk];
       return false;
@@ -116,7 +121,7 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   expired(): void {
-    if (this.#lastWords) this.#drop();
+    if (this.#lingering !== null) this.#drop();
     else this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
   }
 
@@ -195,7 +200,7 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   #refuse(error: unknown): void {
-    if (this.#gone || this.#lastWords) return;
+    if (this.#gone || this.#lingering !== null) return;
     if (error instanceof HttpError) {
       this.#end(error.status, Object.entries(error.headers), error.message + "\n");
     } else {
@@ -212,7 +217,7 @@ class TcpOpening implements ByteSink, Expiring {
     headOnly = false,
   ): void {
     if (this.#gone) return;
-    this.#lastWords = true;
+    this.#lingering = new Lingering(this.#socket);
     this.#reading = false;
     this.#cancelDeadline();
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
