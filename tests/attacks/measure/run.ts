@@ -5,7 +5,11 @@
  *     npm run attacks
  *     npm run attacks -- --seconds 5 --only bombs,pings --servers ws,bun_tcp
  *
- * Prints a table in Markdown. Nothing is checked here: the tests of this folder do that.
+ * Another server of the kind is left alone, and has a client too: what that one waits is the machine's
+ * share, where attacker, server and clients have few processors between them.
+ *
+ * Prints a table in Markdown: the memory that it took; how long one round trip in a hundred took before,
+ * meanwhile and, in brackets, with the other server meanwhile. Nothing is checked here: the tests of this folder do that.
  *
  * @module
  */
@@ -53,6 +57,8 @@ interface Cost {
   /** How long one round trip in a hundred took before and meanwhile, in milliseconds. */
   readonly before: number;
   readonly during: number;
+  /** And meanwhile with a server that is left alone. */
+  readonly elsewhere: number;
   readonly failure: string | undefined;
 }
 
@@ -61,6 +67,8 @@ const nice = spawnSync("nice", ["-n", "19", "true"]).status === 0 ? ["nice", "-n
 
 async function measure(victim: Victim, name: string, seconds: number): Promise<Cost> {
   await using server = await victim.start(ATTACKS[name].deflate === true);
+  await using other = await victim.start(false);
+  const control = await HealthyClient.start(other.url);
   const healthy = await HealthyClient.start(server.url);
   await sleep(1500);
   // The first round trips are those of a program that has just begun.
@@ -74,6 +82,7 @@ async function measure(victim: Victim, name: string, seconds: number): Promise<C
   });
   const ended = once(attacker, "exit");
   const from = healthy.times.length;
+  const controlFrom = control.times.length;
   let peak = memory;
   const watch = setInterval(() => {
     if (!server.ended) peak = Math.max(peak, server.memory ?? 0);
@@ -81,10 +90,12 @@ async function measure(victim: Victim, name: string, seconds: number): Promise<C
   await ended;
   clearInterval(watch);
   const { failure } = await healthy.stop();
+  await control.stop();
   return {
     growth: peak - memory,
     before: p99(calm),
     during: p99(healthy.times.slice(from)),
+    elsewhere: p99(control.times.slice(controlFrom)),
     failure: server.ended ? "it ended" : failure,
   };
 }
@@ -93,9 +104,10 @@ function p99(times: number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN;
 }
 
-function shown({ growth, before, during, failure }: Cost): string {
+function shown({ growth, before, during, elsewhere, failure }: Cost): string {
   if (failure !== undefined) return failure;
-  return `+${(growth / 1e6).toFixed(0)} MB, ${before.toFixed(1)} → ${during.toFixed(1)} ms`;
+  const times = `${before.toFixed(1)} → ${during.toFixed(1)} ms (${elsewhere.toFixed(1)})`;
+  return `+${(growth / 1e6).toFixed(0)} MB, ${times}`;
 }
 
 const { values } = parseArgs({
