@@ -201,6 +201,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#readOn();
   }
 
+  /** Apart from where it is used, so that a message does not pay for the scope of the function. */
   #takeTurns(): Turn {
     return this.#turn ??= new Turn(() => {
       if (!this.#paused && this.#state !== State.CLOSED) this.resume();
@@ -271,7 +272,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   /** A message may have been inflated. */
   #inflated(size: number): void {
-    if (this.#takeTurns().inflated(size)) this.#receiver.pause();
+    const turn = this.#turn ?? this.#takeTurns();
+    if (turn.inflated(size)) this.#receiver.pause();
   }
 
   /** Of what has come there is more than is looked at in one turn. */
