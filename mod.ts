@@ -16,10 +16,10 @@
  *
  * @module
  */
-import { BunHttpTransport } from "./src/transport/bun_http.ts";
-import { BunTcpTransport } from "./src/transport/bun_tcp.ts";
-import { DenoHttpTransport } from "./src/transport/deno_http.ts";
-import { DenoTcpTransport } from "./src/transport/deno_tcp.ts";
+import { BunHttpTransport } from "./src/transport/http/bun_http.ts";
+import { BunTcpTransport } from "./src/transport/tcp/bun_tcp.ts";
+import { DenoHttpTransport } from "./src/transport/http/deno_http.ts";
+import { DenoTcpTransport } from "./src/transport/tcp/deno_tcp.ts";
 import { provideTransport } from "./src/transport/select.ts";
 
 provideTransport("deno_http", (host) => new DenoHttpTransport(host));

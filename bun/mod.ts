@@ -11,8 +11,8 @@
  *
  * @module
  */
-import { BunHttpTransport } from "../src/transport/bun_http.ts";
-import { BunTcpTransport } from "../src/transport/bun_tcp.ts";
+import { BunHttpTransport } from "../src/transport/http/bun_http.ts";
+import { BunTcpTransport } from "../src/transport/tcp/bun_tcp.ts";
 import { provideTransport } from "../src/transport/select.ts";
 
 provideTransport("bun_http", (host) => new BunHttpTransport(host));

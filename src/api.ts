@@ -3,13 +3,22 @@
  *
  * @module
  */
-export { ConfiguredServer, type ServerEvents } from "./configured_server.ts";
-export { type ConnectionInit, type PingAnswers, WebSocketConnection } from "./connection.ts";
-export { ConnectionEvents, type ConnectionHandlers } from "./connection_events.ts";
-export { ConnectionList } from "./connection_list.ts";
-export { WebSocketError, type WebSocketErrorCode } from "./errors.ts";
-export { Handshake, HandshakeRequest, HandshakeResponse, type Rejection } from "./handshake.ts";
-export type { DebugLevel, Logger } from "./logger.ts";
+export { ConfiguredServer, type ServerEvents } from "./server/configured_server.ts";
+export {
+  type ConnectionInit,
+  type PingAnswers,
+  WebSocketConnection,
+} from "./connection/connection.ts";
+export { ConnectionEvents, type ConnectionHandlers } from "./connection/handlers.ts";
+export { ConnectionList } from "./server/connection_list.ts";
+export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
+export {
+  Handshake,
+  HandshakeRequest,
+  HandshakeResponse,
+  type Rejection,
+} from "./connection/handshake.ts";
+export type { DebugLevel, Logger } from "./base/logger.ts";
 export type {
   AcceptInfo,
   BunWebSocketOptions,
@@ -20,7 +29,7 @@ export type {
   VersionLike,
   WebSocketServerOptions,
   WritableCallback,
-} from "./options.ts";
+} from "./server/options.ts";
 export {
   CloseCode,
   type Extension,
@@ -31,8 +40,8 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
-export { WebSocketServer } from "./server.ts";
+export { WebSocketServer } from "./server/server.ts";
 export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
-export { WebSocketVersion } from "./version.ts";
-export type { ReadableSource, WatchedWriter, WritableSink } from "./watch.ts";
-export { WatchingServer } from "./watching_server.ts";
+export { WebSocketVersion } from "./connection/version.ts";
+export type { ReadableSource, WatchedWriter, WritableSink } from "./streams/watch.ts";
+export { WatchingServer } from "./server/watching_server.ts";

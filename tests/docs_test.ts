@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { readSettings } from "../src/settings.ts";
+import { readSettings } from "../src/server/settings.ts";
 import { findFiles } from "./tools/suite.ts";
 
 const DOCS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...findFiles("docs", ".md")];

@@ -2,8 +2,8 @@
 
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { bench, do_not_optimize, run, summary } from "mitata";
-import { RawDeflater } from "../../src/protocol/deflate_raw.ts";
-import { inflateRaw, MAX_INPUT } from "../../src/protocol/inflate_raw.ts";
+import { RawDeflater } from "../../src/protocol/deflate/deflate_raw.ts";
+import { inflateRaw, MAX_INPUT } from "../../src/protocol/deflate/inflate_raw.ts";
 
 /** As many different messages: a processor learns the turns that one alone takes. */
 const COUNT = 32;

@@ -1,8 +1,12 @@
 // Reading heads: of frames, of each length form, and of an HTTP request that opens a WebSocket.
 
 import { bench, do_not_optimize, run } from "mitata";
-import { FrameHeader, MAX_HEADER_LENGTH, readFrameHeader } from "../../src/protocol/frame.ts";
-import { RequestHeadParser } from "../../src/protocol/http.ts";
+import {
+  FrameHeader,
+  MAX_HEADER_LENGTH,
+  readFrameHeader,
+} from "../../src/protocol/frames/frame.ts";
+import { RequestHeadParser } from "../../src/protocol/opening/request_head_parser.ts";
 import { maskedFrame } from "./masked_frame.ts";
 
 const header = new FrameHeader();

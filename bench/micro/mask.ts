@@ -1,7 +1,7 @@
 // Masking (RFC 6455 §5.3): ours a word at a time, and a byte at a time as the RFC writes it.
 
 import { bench, do_not_optimize, run, summary } from "mitata";
-import { applyMask } from "../../src/protocol/mask.ts";
+import { applyMask } from "../../src/protocol/frames/mask.ts";
 
 const KEY = 0x5ac137_9d | 0;
 

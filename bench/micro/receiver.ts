@@ -1,7 +1,7 @@
 // From a client's bytes to messages: one call of the receiver for each read, as a tcp transport makes it.
 
 import { bench, do_not_optimize, run } from "mitata";
-import { Receiver } from "../../src/protocol/receiver.ts";
+import { Receiver } from "../../src/protocol/frames/receiver.ts";
 import { maskedFrame } from "./masked_frame.ts";
 
 const TEXT = 0x81;

@@ -1,8 +1,8 @@
 // From messages to the bytes that a tcp transport writes, taken from the queue as it takes them.
 
 import { bench, do_not_optimize, run } from "mitata";
-import { OutputQueue } from "../../src/protocol/output_queue.ts";
-import { Sender } from "../../src/protocol/sender.ts";
+import { OutputQueue } from "../../src/protocol/frames/output_queue.ts";
+import { Sender } from "../../src/protocol/frames/sender.ts";
 
 function drain(output: OutputQueue): void {
   for (let piece = output.next(); piece !== undefined; piece = output.next()) {

@@ -1,7 +1,7 @@
 // Checking and decoding UTF-8: ours, and the runtime's TextDecoder.
 
 import { bench, do_not_optimize, run, summary } from "mitata";
-import { decodeAscii, decodeUtf8, Utf8Validator } from "../../src/protocol/utf8.ts";
+import { decodeAscii, decodeUtf8, Utf8Validator } from "../../src/protocol/frames/utf8.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();

@@ -1,4 +1,4 @@
-import { WebSocketError } from "../errors.ts";
+import { WebSocketError } from "../base/errors.ts";
 
 /** How long to wait before accepting is tried again: at once would only spin. */
 export const ACCEPT_RETRY_MS = 50;

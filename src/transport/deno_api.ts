@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Address } from "./transport.ts";
 
 /** An address as Deno tells it. */
 export interface DenoAddress {
@@ -79,4 +80,14 @@ export interface DenoApi {
  */
 export function denoApi(): DenoApi {
   return (globalThis as unknown as { Deno: DenoApi }).Deno;
+}
+
+/**
+ * Gives an address in our form.
+ *
+ * @param address Deno's form.
+ * @returns Ours.
+ */
+export function addressOf(address: DenoAddress): Address {
+  return { ip: address.hostname ?? address.path ?? "", port: address.port ?? 0 };
 }

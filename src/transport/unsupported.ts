@@ -1,4 +1,4 @@
-import { WebSocketError } from "../errors.ts";
+import { WebSocketError } from "../base/errors.ts";
 import type { TransportName } from "./transport.ts";
 
 /**

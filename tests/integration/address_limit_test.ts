@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import { WebSocketError, WebSocketServer } from "../../mod.ts";
-import { AddressCounts } from "../../src/address_counts.ts";
+import { AddressCounts } from "../../src/server/address_counts.ts";
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";

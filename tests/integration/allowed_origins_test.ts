@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import { WebSocketError, WebSocketServer } from "../../mod.ts";
-import { AllowedOrigins } from "../../src/allowed_origins.ts";
+import { AllowedOrigins } from "../../src/server/allowed_origins.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { serve, variants } from "../support/transports.ts";
 

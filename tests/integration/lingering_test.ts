@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import type { WebSocketConnection } from "../../mod.ts";
-import { Lingering, MAX_LINGERING } from "../../src/transport/lingering.ts";
+import { Lingering, MAX_LINGERING } from "../../src/transport/tcp/lingering.ts";
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import { WebSocketError, WebSocketServer } from "../../mod.ts";
-import { TrustedProxies } from "../../src/trusted_proxies.ts";
+import { TrustedProxies } from "../../src/server/trusted_proxies.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { serve, variants } from "../support/transports.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
-import { Turn } from "../../src/transport/turn.ts";
+import { Turn } from "../../src/transport/tcp/turn.ts";
 import { Journal } from "../support/journal.ts";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { RawDeflater } from "../../src/protocol/deflate_raw.ts";
+import { RawDeflater } from "../../src/protocol/deflate/deflate_raw.ts";
 import { concat } from "../support/client_frame.ts";
 import { noise } from "../support/deflate.ts";
 import { bytes } from "../support/notation.ts";

@@ -1,0 +1,62 @@
+/** What went wrong, in one word. */
+export type WebSocketErrorCode =
+  /** An option, an argument or an event name is not one that there is. */
+  | "ERR_INVALID_ARGUMENT"
+  /** The transport, or this runtime, cannot do it. */
+  | "ERR_UNSUPPORTED"
+  /** Listening failed. */
+  | "ERR_LISTEN"
+  /** The call does not fit what the server or connection is doing. */
+  | "ERR_STATE"
+  /** A handler threw or rejected; `cause` is what it threw. */
+  | "ERR_HANDLER"
+  /** The peer broke the protocol or a limit; `cause` tells the rule. */
+  | "ERR_PROTOCOL"
+  /** The peer takes less than it is sent. */
+  | "ERR_TOO_SLOW";
+
+/**
+ * What this library throws, rejects with, and keeps in `server.error` and `connection.error`.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketError, WebSocketServer } from "@duet/websocket";
+ *
+ * try {
+ *   new WebSocketServer({ port: 65_536 });
+ * } catch (error) {
+ *   console.assert(error instanceof WebSocketError && error.code === "ERR_INVALID_ARGUMENT");
+ * }
+ * ```
+ */
+export class WebSocketError extends Error {
+  /** The error's name, for logs. */
+  override readonly name = "WebSocketError";
+  /** What went wrong, in one word. */
+  readonly code: WebSocketErrorCode;
+
+  /**
+   * Makes an error.
+   *
+   * @param code What went wrong, in one word.
+   * @param message What could not be done, why, and what to do.
+   * @param cause The error behind it, if there is one.
+   */
+  constructor(code: WebSocketErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/**
+ * Makes the error for a handler that failed.
+ *
+ * @param name The handler.
+ * @param cause What it threw.
+ * @returns The error.
+ */
+export function handlerError(name: string, cause: unknown): WebSocketError {
+  if (cause instanceof WebSocketError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new WebSocketError("ERR_HANDLER", `The handler ${name} failed: ${why}`, cause);
+}

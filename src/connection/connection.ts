@@ -1,0 +1,377 @@
+import { ConnectionEvents } from "./handlers.ts";
+import { ConnectionCore, type PingAnswer } from "./session.ts";
+import { WebSocketError } from "../base/errors.ts";
+import type { Handshake, Rejection } from "./handshake.ts";
+import { checkNumber } from "../base/option_values.ts";
+
+/** What a connection is made of; what `onAccept` is given. */
+export interface ConnectionInit<Server = unknown> {
+  /** The server that accepted it. */
+  readonly server: Server;
+  /** What the runtime calls it: a socket, or on its HTTP server the request. */
+  readonly socket: unknown;
+  /** The subprotocols that the server speaks. */
+  readonly subprotocol: readonly string[];
+}
+
+/** What {@linkcode WebSocketConnection.doPong} takes; a method, so that subclasses fit their base. */
+export interface PingAnswers<C> {
+  /**
+   * Answers a ping.
+   *
+   * @param connection The connection.
+   * @param payload The ping's payload.
+   */
+  doPong(connection: C, payload: Uint8Array): unknown;
+}
+
+let coreOf: (connection: WebSocketConnection) => ConnectionCore;
+
+/**
+ * Gives the library access to what is behind a connection's public API.
+ *
+ * @param connection The connection.
+ * @returns Its core.
+ */
+export function connectionCore(connection: WebSocketConnection): ConnectionCore {
+  return coreOf(connection);
+}
+
+/**
+ * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
+ * set, and tells it `ready` when the opening handshake is done. Subclasses may add state and
+ * methods; the server's `connectionClass` names them.
+ *
+ * @example A subclass with a method of its own
+ * ```ts
+ * import { WebSocketConnection, WebSocketServer } from "@duet/websocket";
+ *
+ * class Player extends WebSocketConnection {
+ *   score = 0;
+ *   award(points: number) {
+ *     this.score += points;
+ *     return this.sendUtf8(JSON.stringify({ score: this.score }));
+ *   }
+ * }
+ *
+ * const server = new WebSocketServer({
+ *   connectionClass: Player,
+ *   onConnect: (_server, player) => void player.on({ utf8: (player) => player.award(1) }),
+ * });
+ * ```
+ */
+export class WebSocketConnection extends ConnectionEvents {
+  /** The user's own; the library leaves it alone. */
+  data: unknown = undefined;
+  readonly #server: unknown;
+  readonly #core: ConnectionCore;
+
+  static {
+    coreOf = (connection) => connection.#core;
+  }
+
+  /**
+   * Made by the server, or by a subclass.
+   *
+   * @param init What `onAccept` is given.
+   */
+  constructor(init: ConnectionInit) {
+    super();
+    this.#server = init.server;
+    this.#core = new ConnectionCore(this);
+  }
+
+  // Who it is.
+
+  /** The client's IP address. */
+  get ip(): string {
+    return this.#core.remote.ip;
+  }
+
+  /** The client's port. */
+  get port(): number {
+    return this.#core.remote.port;
+  }
+
+  /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
+  get socket(): unknown {
+    return this.#core.native;
+  }
+
+  /** The server. */
+  get server(): unknown {
+    return this.#server;
+  }
+
+  /** The opening handshake, from the `handshake` event on. */
+  get handshake(): Handshake | undefined {
+    return this.#core.handshake;
+  }
+
+  /** The subprotocol agreed on, if there is one. */
+  get subprotocol(): string | undefined {
+    return this.#core.subprotocol;
+  }
+
+  /** The names of the extensions agreed on. */
+  get extensions(): readonly string[] {
+    return this.#core.extensions;
+  }
+
+  /** The protocol version, once the handshake has been read. */
+  get version(): number | undefined {
+    return this.#core.handshake?.request.version?.number;
+  }
+
+  /** The last error of this connection, else undefined. */
+  get error(): WebSocketError | undefined {
+    return this.#core.error;
+  }
+
+  // How far it has come.
+
+  /** Whether messages can be sent. */
+  get isReady(): boolean {
+    return this.#core.state === "ready";
+  }
+
+  /** Whether the closing handshake is under way. */
+  get disconnecting(): boolean {
+    return this.#core.state === "disconnecting";
+  }
+
+  /** Whether it has ended. */
+  get disconnected(): boolean {
+    return this.#core.state === "disconnected";
+  }
+
+  // Sending.
+
+  /**
+   * Sends a text message.
+   *
+   * @param data The text.
+   * @returns false when it should wait for `drain` before it sends more, or when nothing was sent
+   * since the connection is not open.
+   * @throws {TypeError} When the text has a lone surrogate; nothing is sent.
+   * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
+   */
+  sendUtf8(data: string): boolean {
+    return this.#core.sendText(data);
+  }
+
+  /**
+   * Sends a binary message.
+   *
+   * @param data The bytes. Leave them alone until they have gone out: large ones are not copied.
+   * @returns false when it should wait for `drain` before it sends more, or when nothing was sent
+   * since the connection is not open.
+   * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
+   */
+  sendBinary(data: Uint8Array): boolean {
+    return this.#core.sendBinary(data);
+  }
+
+  /**
+   * Sends a message of the kind that the data is, a string as text.
+   *
+   * @param data The message.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   */
+  send(data: string | Uint8Array): boolean;
+  /**
+   * Sends a message or a control frame by the name of its kind.
+   *
+   * @param type What to send.
+   * @param data The message or payload.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   */
+  send(type: "utf8", data: string): boolean;
+  /**
+   * Sends a message or a control frame by the name of its kind.
+   *
+   * @param type What to send.
+   * @param data The message or payload.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   */
+  send(type: "binary" | "ping" | "pong", data: Uint8Array): boolean;
+  send(first: string | Uint8Array, second?: string | Uint8Array): boolean {
+    if (second === undefined) {
+      return typeof first === "string" ? this.sendUtf8(first) : this.sendBinary(first);
+    }
+    switch (first) {
+      case "utf8":
+        return this.sendUtf8(second as string);
+      case "binary":
+        return this.sendBinary(second as Uint8Array);
+      case "ping":
+        return this.ping(second as Uint8Array);
+      case "pong":
+        return this.pong(second as Uint8Array);
+      default:
+        throw new WebSocketError(
+          "ERR_INVALID_ARGUMENT",
+          `Cannot send a ${JSON.stringify(first)}: use "utf8", "binary", "ping" or "pong"`,
+        );
+    }
+  }
+
+  /**
+   * Sends a Ping frame (RFC 6455 §5.5.2).
+   *
+   * @param payload At most 125 bytes, or a text of as many.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   * @throws {RangeError} When the payload is longer.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
+   */
+  ping(payload: string | Uint8Array = ""): boolean {
+    return this.#core.sendControl("ping", payload);
+  }
+
+  /**
+   * Sends a Pong frame (RFC 6455 §5.5.3).
+   *
+   * @param payload At most 125 bytes, or a text of as many.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
+   * @throws {RangeError} When the payload is longer.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
+   */
+  pong(payload: string | Uint8Array = ""): boolean {
+    return this.#core.sendControl("pong", payload);
+  }
+
+  /** How many bytes wait to be taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#core.channel?.bufferedAmount ?? 0;
+  }
+
+  /**
+   * Waits until all that was sent has been taken by the operating system.
+   *
+   * @returns Settled at once when nothing waits, and when the connection ends.
+   */
+  drained(): Promise<void> {
+    return this.#core.whenDrained();
+  }
+
+  // Receiving.
+
+  /**
+   * Waits for the next message, instead of handlers for `utf8`, `binary` and `message`. While nobody
+   * waits, the socket is not read. Call it first in `ready`: messages that come before are lost.
+   *
+   * @returns The message, or null when the connection has ended.
+   * @throws {WebSocketError} ERR_STATE on a connection that has handlers for messages.
+   */
+  recv(): Promise<string | Uint8Array | null> {
+    return this.#core.delivery.pull();
+  }
+
+  /**
+   * Goes through the messages until the connection ends, as {@linkcode WebSocketConnection.recv}.
+   *
+   * @returns The messages.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string | Uint8Array, void, void> {
+    for (let data = await this.recv(); data !== null; data = await this.recv()) yield data;
+  }
+
+  /** Stops to read: no message is told until {@linkcode WebSocketConnection.resume}. */
+  pause(): void {
+    this.#core.delivery.pause();
+  }
+
+  /** Reads on after {@linkcode WebSocketConnection.pause}. */
+  resume(): void {
+    this.#core.delivery.resume();
+  }
+
+  /**
+   * What answers pings: by default a pong with the same payload; null sends none.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED when set where the runtime's engine answers by itself.
+   */
+  get doPong(): PingAnswers<this>["doPong"] | null {
+    return this.#core.doPong;
+  }
+
+  set doPong(answer: PingAnswers<this>["doPong"] | null) {
+    this.#core.doPong = answer as PingAnswer | null;
+  }
+
+  // Ending.
+
+  /**
+   * Starts the closing handshake (RFC 6455 §7.1.2); before the handshake is done, drops the client.
+   *
+   * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; by default none is sent.
+   * @param reason At most 123 bytes of UTF-8.
+   * @throws {RangeError} When one of them may not be sent; nothing is sent then.
+   */
+  disconnect(code?: number, reason = ""): void {
+    this.#core.disconnect(code, reason);
+  }
+
+  /** Drops the connection at once, without a closing handshake. */
+  terminate(): void {
+    this.#core.terminate();
+  }
+
+  /**
+   * Refuses the handshake with an HTTP response; before `ready` only.
+   *
+   * @param status The status: 300 to 599.
+   * @param rejection The body and header fields to answer with.
+   * @throws {WebSocketError} ERR_STATE without a handshake that could be refused.
+   */
+  httpError(status: number, rejection: Rejection = {}): void {
+    this.#core.httpError(status, rejection);
+  }
+
+  // Limits.
+
+  /**
+   * The most bytes of a message that is taken, after decompression; over it: close code 1009.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED when set above the server's on `bun_http`, whose engine
+   * takes no more.
+   */
+  get maxRecvSize(): number {
+    return this.#core.maxRecvSize;
+  }
+
+  set maxRecvSize(bytes: number) {
+    this.#core.maxRecvSize = checkNumber("maxRecvSize", bytes);
+  }
+
+  /** The most bytes of a message that is sent. */
+  get maxSendSize(): number {
+    return this.#core.maxSendSize;
+  }
+
+  set maxSendSize(bytes: number) {
+    this.#core.maxSendSize = checkNumber("maxSendSize", bytes);
+  }
+
+  /** Messages of fewer bytes are not compressed. */
+  get compressionThreshold(): number {
+    return this.#core.compressionThreshold;
+  }
+
+  set compressionThreshold(bytes: number) {
+    this.#core.compressionThreshold = checkNumber("compressionThreshold", bytes);
+  }
+
+  /**
+   * Whether small packets are sent at once (TCP_NODELAY); default true.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED when turned off on "http", where the runtime owns the socket.
+   */
+  get nodelay(): boolean {
+    return this.#core.nodelay;
+  }
+
+  set nodelay(on: boolean) {
+    this.#core.nodelay = on;
+  }
+}

@@ -1,0 +1,70 @@
+import { WebSocketError } from "../base/errors.ts";
+
+/** The last draft of each version that is served beside RFC 6455, on the wire as 13 is. */
+const DRAFTS: Readonly<Record<string, number>> = {
+  "draft-ietf-hybi-07": 7,
+  "draft-ietf-hybi-10": 8,
+  "draft-ietf-hybi-17": 13,
+};
+
+/**
+ * A version of the WebSocket protocol (RFC 6455 §4.4): 13, or 8 or 7, drafts with the same frames.
+ * It stringifies to its number and compares as it.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketVersion } from "@duet/websocket";
+ *
+ * const version = new WebSocketVersion("draft-ietf-hybi-17");
+ * console.assert(String(version) === "13");
+ * console.assert(+version === 13 && version > new WebSocketVersion(8));
+ * ```
+ */
+export class WebSocketVersion {
+  /** The number that stands in `Sec-WebSocket-Version`. */
+  readonly number: number;
+
+  /**
+   * Reads a version.
+   *
+   * @param version A number, a numeral, the name of a draft, or another version.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a version other than 13, 8 and 7.
+   */
+  constructor(version: number | string | WebSocketVersion) {
+    const number = typeof version === "string" && Object.hasOwn(DRAFTS, version)
+      ? DRAFTS[version]
+      : Number(version);
+    if (!WebSocketVersion.exists(number)) {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        `Cannot serve WebSocket version ${JSON.stringify(String(version))}: use 13, 8 or 7`,
+      );
+    }
+    this.number = number;
+  }
+
+  /**
+   * Tells whether there is such a version.
+   *
+   * @param number The number.
+   * @returns Whether it is 13, 8 or 7.
+   */
+  static exists(number: number): boolean {
+    return number === 13 || number === 8 || number === 7;
+  }
+
+  /** The name of the draft, "draft-ietf-hybi-17" for version 13. */
+  get draft(): string {
+    return Object.keys(DRAFTS).find((name) => DRAFTS[name] === this.number)!;
+  }
+
+  /** The number as text. */
+  toString(): string {
+    return String(this.number);
+  }
+
+  /** The number. */
+  valueOf(): number {
+    return this.number;
+  }
+}

@@ -1,0 +1,53 @@
+import { connectionCore, type WebSocketConnection } from "../connection/connection.ts";
+import { Ticker } from "../base/ticker.ts";
+
+/**
+ * Finds peers that have gone without a word: at each check a connection from which nothing came since
+ * the last one gets a ping, and one silent for longer than `silenceMax` plus one interval is dropped.
+ * One timer serves all connections.
+ */
+export class Liveness {
+  readonly #connections: ReadonlySet<WebSocketConnection>;
+  readonly #ticker = new Ticker(() => this.#check());
+  #silenceMax = 0;
+  #interval = 0;
+
+  constructor(connections: ReadonlySet<WebSocketConnection>) {
+    this.#connections = connections;
+  }
+
+  /**
+   * Sets the times and starts over; 0 for either turns checks off.
+   *
+   * @param silenceMax Seconds.
+   * @param interval Seconds.
+   */
+  schedule(silenceMax: number, interval: number): void {
+    this.#silenceMax = silenceMax;
+    this.#interval = interval;
+    this.#ticker.schedule(silenceMax > 0 ? interval : 0);
+  }
+
+  stop(): void {
+    this.#ticker.stop();
+  }
+
+  #check(): Promise<void> {
+    for (const connection of this.#connections) {
+      const core = connectionCore(connection);
+      const channel = core.live;
+      if (channel === null) continue;
+      // While nothing is read from it, nobody can tell whether a peer is silent.
+      if (channel.heard || core.delivery.holding) {
+        channel.heard = false;
+        core.silentChecks = 0;
+      } else if (core.silentChecks++ * this.#interval >= this.#silenceMax) {
+        // The first silent check told that nothing had come since the one before it.
+        channel.terminate();
+      } else {
+        core.probe();
+      }
+    }
+    return Promise.resolve();
+  }
+}

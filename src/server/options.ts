@@ -1,0 +1,193 @@
+import type { ConnectionInit, WebSocketConnection } from "../connection/connection.ts";
+import type { ExtensionOffer } from "../protocol/mod.ts";
+import type { Extension } from "../protocol/mod.ts";
+import type { Handshake } from "../connection/handshake.ts";
+import type { DebugLevel, Logger } from "../base/logger.ts";
+import type { WebSocketServer } from "./server.ts";
+import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
+import type { RequestInfo } from "../transport/transport.ts";
+import type { WebSocketVersion } from "../connection/version.ts";
+
+export type { ExtensionOffer };
+
+/** What `version` and `versions` take. */
+export type VersionLike = number | string | WebSocketVersion;
+
+/** What `extensions` takes: the name of one that is built in, or an extension. */
+export type ExtensionLike = string | Extension;
+
+/** A class of connections. */
+export type ConnectionClass<C extends WebSocketConnection> = new (init: ConnectionInit) => C;
+
+/** What `onAccept` is given. */
+export type AcceptInfo<C extends WebSocketConnection> = ConnectionInit<WebSocketServer<C>>;
+
+/**
+ * Called each time a watched source has something to read: to be read from Node's streams, handed over
+ * as the chunk from those of the web. A promise is waited for before the next call.
+ */
+export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSource> = (
+  server: WebSocketServer<C>,
+  source: Source,
+  chunk?: unknown,
+) => unknown;
+
+/**
+ * Called once a watched sink can take data, and again each time it can after it was full. Streams of the
+ * web are written through the writer. A promise is waited for before the next call.
+ */
+export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> = (
+  server: WebSocketServer<C>,
+  sink: Sink,
+  writer?: WatchedWriter,
+) => unknown;
+
+/**
+ * The handlers of a server. Each may return a promise; what one throws, or its promise rejects with, goes to
+ * `onError`.
+ */
+export interface ServerHandlers<C extends WebSocketConnection> {
+  /**
+   * Makes the connection object for a peer that has come. Nothing is read from it before a promise has
+   * settled; when it throws, that peer is turned away.
+   *
+   * @returns The object, or nothing to have `connectionClass` make it.
+   */
+  onAccept?: (info: AcceptInfo<C>) => C | undefined | void | Promise<C | undefined | void>;
+  /**
+   * Sets up a connection before anything has been read from it, which waits for a promise to settle.
+   * When it throws, the peer is turned away.
+   *
+   * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
+   */
+  onConnect?: (server: WebSocketServer<C>, connection: C) => unknown;
+  /** Called before the connections are disconnected, which waits for a promise to settle. */
+  onShutdown?: (server: WebSocketServer<C>) => unknown;
+  /**
+   * Called every `tickPeriod` seconds, never twice at once: ticks that come while a promise has not
+   * settled are left out.
+   */
+  onTick?: (server: WebSocketServer<C>) => unknown;
+  /** Told of everything that fails: handlers that throw, peers that break the protocol. */
+  onError?: (server: WebSocketServer<C>, error: Error, connection?: C) => unknown;
+}
+
+/** The options of a server. Times are in seconds, sizes in bytes. */
+export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection>
+  extends ServerHandlers<C> {
+  /**
+   * How bytes reach us: "http" is the runtime's own server and WebSocket engine, "tcp" our own on raw
+   * TCP. Default "http".
+   */
+  transport?: "http" | "tcp";
+  /** The port to listen on, 0 to 65535; by default, or with 0, the system chooses one. */
+  port?: number;
+  /** The address or name to listen on; by default all IPv4 addresses of the machine. */
+  hostname?: string;
+  /** Serves TLS, with a certificate chain and its private key as PEM texts. */
+  tls?: { cert: string; key: string };
+  /**
+   * A listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
+   * Bun a function that is given the socket handlers and returns what `Bun.listen` does; or a
+   * `node:net` or `node:tls` `Server`. Its address and whether it speaks TLS are read from it; a listener
+   * of Bun's does not tell the latter before its first client has come. Not together with `tls`.
+   */
+  listen?: unknown;
+  /** Serves plain HTTP requests on the same port; on "tcp" those of GET and HEAD. */
+  onRequest?: (request: Request, info: RequestInfo) => Response | Promise<Response>;
+
+  /** The class of connections; default `WebSocketConnection`. */
+  connectionClass?: ConnectionClass<C>;
+  /** "permessage-deflate", `permessageDeflate({ … })`, or extensions of the user's own. */
+  extensions?: ExtensionLike | ExtensionLike[];
+  /**
+   * The pages that may open a WebSocket, by their origins: "https://example.com", or
+   * "https://*.example.com" for all subdomains of it. Others are answered 403 before the `origin`
+   * event. Programs that are no browsers send no `Origin` and are let through. By default any page may:
+   * with a user's cookies too.
+   */
+  allowedOrigins?: string[];
+  /**
+   * The proxies in front of this server, as IP addresses and CIDR ranges. Of a client that comes
+   * through one, `ip` and `port` are those that `Forwarded` or `X-Forwarded-For` tells, from the
+   * `origin` event on; where the two tell different clients, neither is believed. By default none.
+   */
+  trustProxy?: string[];
+  /**
+   * Whether the proxies of `trustProxy` send a header of the PROXY protocol, version 1 or 2, before
+   * anything else, "tcp" without TLS only: `ip` and `port` are then what it tells, from `onConnect` on.
+   * Peers that are no such proxies are dropped. Default false.
+   */
+  proxyProtocol?: boolean;
+  /** The subprotocols that this server speaks: the first that a client offered is chosen. */
+  subprotocol?: string[];
+  /** Chooses the subprotocol instead; undefined goes on without one. */
+  selectSubprotocol?: (offered: readonly string[], handshake: Handshake) => string | undefined;
+  /** The protocol version; default 13. */
+  version?: VersionLike;
+  /** The protocol versions, most wanted first, of 13, 8 and 7. */
+  versions?: VersionLike[];
+
+  /** Messages of fewer bytes go uncompressed; default 1024. */
+  compressionThreshold?: number;
+  /** The most bytes of a message that is taken, after decompression; default 16 MiB. */
+  maxRecvSize?: number;
+  /** The most bytes of a message that is sent; by default none. */
+  maxSendSize?: number;
+  /** The most frames that one message may come in, "tcp" only; default 131,072. */
+  maxFragments?: number;
+  /** The most bytes set aside for a message before its bytes have come, "tcp" only; default 64 KiB. */
+  maxReserve?: number;
+  /** The most pings and pongs of one peer a second, "tcp" only; default 1,000. */
+  maxControlFrames?: number;
+  /** The most bytes of a request head, "tcp" only; default 16 KiB. */
+  maxHeaderSize?: number;
+  /** The most header fields of a request, "tcp" only; default 100. */
+  maxHeaderFields?: number;
+  /** The most connections at once, those that are opening included; default 10,000. */
+  maxConnections?: number;
+  /**
+   * The most connections at once from one client's address, or for IPv6 from the 64 bits that it
+   * begins with; by default only `maxConnections` limits them.
+   */
+  maxConnectionsPerAddress?: number;
+  /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
+  highWaterMark?: number;
+  /**
+   * Above this many bytes waiting, a peer is dropped; default 64 MiB. A single message may have more,
+   * when no more than `highWaterMark` waited before it.
+   */
+  maxBufferedAmount?: number;
+  /** How long a request head may take, "tcp" only; default 10. */
+  handshakeTimeout?: number;
+  /** How long a peer may take to answer a Close frame; default 10. */
+  closeTimeout?: number;
+  /**
+   * Drops a peer that is silent for longer than this and one `silenceCheckInterval`, after pings were
+   * tried; default 20, 0 turns it off. `deno_http` leaves it to its engine, which pings after half of
+   * this and drops after all of it.
+   */
+  silenceMax?: number;
+  /** How often silence is looked for; default half of `silenceMax`. Not on `deno_http`. */
+  silenceCheckInterval?: number;
+  /** How often `onTick` is called; default 0, which is never. */
+  tickPeriod?: number;
+
+  /** Sources to watch, each followed by its {@linkcode ReadableCallback}. */
+  watchReadable?: (ReadableSource | ReadableCallback<C>)[];
+  /** Sinks to watch, each followed by its {@linkcode WritableCallback}. */
+  watchWritable?: (WritableSink | WritableCallback<C>)[];
+
+  /** How much is logged: 0 nothing to 4 every frame; default 1, errors. */
+  debug?: DebugLevel;
+  /** Takes what is logged; default `console`. */
+  logger?: Logger;
+  /** Has `connections` give a plain array. */
+  legacy?: boolean;
+}
+
+/** What `Bun.serve` takes as `websocket`: handlers that only Bun calls. */
+export interface BunWebSocketOptions {
+  /** Called by Bun with each message. */
+  message(socket: never, message: string | Uint8Array): void;
+}

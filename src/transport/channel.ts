@@ -1,0 +1,53 @@
+/** One live peer, as a connection sees it. */
+export interface Channel {
+  /** What the runtime calls this connection: a socket, or its engine's WebSocket. */
+  readonly native: unknown;
+  /** Set whenever something comes from the peer; whoever watches for silence clears it. */
+  heard: boolean;
+  /** How many bytes wait to be taken by the operating system. */
+  readonly bufferedAmount: number;
+  /** Messages below this many bytes are not compressed. */
+  compressionThreshold: number;
+  /** The most bytes of a message that is taken. */
+  maxRecvSize: number;
+  /** Sends a text message; gives what {@linkcode Channel.bufferedAmount} then is, as all of these do. */
+  sendText(data: string): number;
+  sendBinary(data: Uint8Array): number;
+  /** Sends a message that several channels send. */
+  sendShared(message: SharedMessage): number;
+  ping(payload: Uint8Array): void;
+  pong(payload: Uint8Array): void;
+  /** Starts the closing handshake; code and reason have been checked. */
+  close(code: number | undefined, reason: string): void;
+  /** Drops the connection at once. */
+  terminate(): void;
+  /** Stops telling of messages; nothing of what is told is lost. */
+  pause(): void;
+  resume(): void;
+  /** Asks for one {@linkcode ChannelEvents.drain} when nothing waits to be sent any more. */
+  notifyDrained(): void;
+  setNoDelay(on: boolean): void;
+}
+
+/** What a channel tells its connection of. None of these may throw. */
+export interface ChannelEvents {
+  text(data: string): void;
+  binary(data: Uint8Array): void;
+  ping(payload: Uint8Array): void;
+  pong(payload: Uint8Array): void;
+  /** Nothing waits to be sent any more. */
+  drain(): void;
+  /** The peer broke a rule or a limit; the channel closes itself. */
+  error(error: Error): void;
+  /** The peer has begun the closing handshake or this side has: no more messages will be told of. */
+  closing(): void;
+  /** The end, exactly once, with the code and reason of RFC 6455 §7.1.5 and §7.1.6. */
+  close(code: number, reason: string): void;
+}
+
+/** A message that goes to several channels and is encoded once for all of them. */
+export interface SharedMessage {
+  readonly data: string | Uint8Array;
+  /** The whole frame as it goes over the wire, uncompressed. */
+  frame(): Uint8Array;
+}

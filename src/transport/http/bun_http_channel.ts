@@ -1,0 +1,190 @@
+import { checkWellFormed, CloseCode, Opcode } from "../../protocol/mod.ts";
+import type { BunServerWebSocket } from "../bun_api.ts";
+import type { Channel, ChannelEvents, SharedMessage } from "../channel.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
+import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
+import { engineFailure } from "./engine_failure.ts";
+import { Inbox } from "./inbox.ts";
+
+/** A WebSocket of `Bun.serve`. */
+export class BunHttpChannel implements Channel, Expiring {
+  heard = true;
+  compressionThreshold: number;
+  maxRecvSize: number;
+  // Set until the engine says that the handshake is done.
+  #opening: Opening | null;
+  readonly #events: ChannelEvents;
+  readonly #limits: TransportLimits;
+  readonly #remote: Address;
+  readonly #trace: FrameTrace | null;
+  readonly #compresses: boolean;
+  readonly #inbox: Inbox;
+  #socket!: BunServerWebSocket<BunHttpChannel>;
+  #ended = false;
+  #closing = false;
+  #drainWanted = false;
+  // What the Close frame is to hold that goes out when nothing waits before it.
+  #pendingClose: readonly [code: number, reason: string] | null = null;
+  #deadline = 0;
+
+  constructor(opening: Opening, host: TransportHost, remote: Address) {
+    const { limits, trace, extensions } = host;
+    this.#opening = opening;
+    this.#events = opening.events;
+    this.#limits = limits;
+    this.#remote = remote;
+    this.#trace = trace;
+    this.#compresses = extensions.length > 0;
+    this.#inbox = new Inbox(opening.events, limits);
+    this.compressionThreshold = limits.compressionThreshold;
+    this.maxRecvSize = limits.maxRecvSize;
+  }
+
+  // What Bun tells.
+
+  open(socket: BunServerWebSocket<BunHttpChannel>): void {
+    this.#socket = socket;
+    // A Buffer would do much that a Uint8Array does not, and making one of the other is not cheap.
+    socket.binaryType = "uint8array";
+    const opening = this.#opening;
+    this.#opening = null;
+    opening?.opened(this);
+  }
+
+  message(message: string | Uint8Array): void {
+    this.heard = true;
+    if (this.#trace !== null) this.#traceMessage("<", message);
+    if (this.#closing) return;
+    const failure = this.#inbox.take(message, this.maxRecvSize);
+    if (failure !== undefined) {
+      this.#events.error(failure);
+      this.close(failure.closeCode, "");
+    } else if (!this.#inbox.empty) this.#socket.pause();
+  }
+
+  pinged(payload: Uint8Array): void {
+    this.heard = true;
+    this.#trace?.(this.#remote, "<", Opcode.PING, payload.length, payload);
+    if (!this.#closing) this.#events.ping(new Uint8Array(payload));
+  }
+
+  ponged(payload: Uint8Array): void {
+    this.heard = true;
+    this.#trace?.(this.#remote, "<", Opcode.PONG, payload.length, payload);
+    if (!this.#closing) this.#events.pong(new Uint8Array(payload));
+  }
+
+  drained(): void {
+    if (this.bufferedAmount > 0) return;
+    if (this.#pendingClose !== null) this.#sendClose();
+    if (!this.#drainWanted) return;
+    this.#drainWanted = false;
+    this.#events.drain();
+  }
+
+  closed(code: number, reason: string): void {
+    if (this.#ended) return;
+    const lost = code === CloseCode.ABNORMAL_CLOSURE;
+    // With this code only the engine itself gives a reason.
+    if (lost && reason !== "" && !this.#closing) this.#events.error(engineFailure(reason));
+    if (!this.#closing) this.#events.closing();
+    this.#ended = true;
+    this.#closing = true;
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
+    this.#inbox.end(() => this.#events.close(code, lost ? "" : reason));
+  }
+
+  // What the connection asks for.
+
+  get native(): unknown {
+    return this.#socket;
+  }
+
+  get bufferedAmount(): number {
+    return this.#ended ? 0 : this.#socket.getBufferedAmount();
+  }
+
+  sendText(data: string): number {
+    checkWellFormed(data);
+    if (this.#trace !== null) this.#traceMessage(">", data);
+    const compress = this.#compresses && data.length >= this.compressionThreshold;
+    // Above 0 it has all been taken; asking for the amount each time would cost more than sending.
+    return this.#socket.sendText(data, compress) > 0 ? 0 : this.bufferedAmount;
+  }
+
+  sendBinary(data: Uint8Array): number {
+    if (this.#trace !== null) this.#traceMessage(">", data);
+    const compress = this.#compresses && data.length >= this.compressionThreshold;
+    return this.#socket.sendBinary(data, compress) > 0 ? 0 : this.bufferedAmount;
+  }
+
+  sendShared({ data }: SharedMessage): number {
+    return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#trace?.(this.#remote, ">", Opcode.PING, payload.length, payload);
+    this.#socket.ping(payload);
+  }
+
+  pong(payload: Uint8Array): void {
+    this.#trace?.(this.#remote, ">", Opcode.PONG, payload.length, payload);
+    this.#socket.pong(payload);
+  }
+
+  close(code: number | undefined, reason: string): void {
+    if (this.#closing || this.#ended) return;
+    this.#closing = true;
+    this.#inbox.clear();
+    this.#events.closing();
+    // While paused, it would not read the peer's answer.
+    this.#socket.resume();
+    // Left out, Bun would send 1000.
+    this.#pendingClose = [code ?? CloseCode.NO_STATUS_RECEIVED, reason];
+    // Bun tells of the end at once, though megabytes may wait, and the process may end then.
+    if (this.bufferedAmount === 0) this.#sendClose();
+    if (!this.#ended) {
+      startDeadline(this, this.#deadline = this.#limits.closeTimeout);
+    }
+  }
+
+  #sendClose(): void {
+    const [code, reason] = this.#pendingClose!;
+    this.#pendingClose = null;
+    this.#socket.close(code, reason);
+  }
+
+  expired(): void {
+    this.terminate();
+  }
+
+  terminate(): void {
+    this.#inbox.clear();
+    if (this.#ended) return;
+    this.#socket.terminate();
+    this.closed(1006, "");
+  }
+
+  pause(): void {
+    this.#inbox.pause();
+  }
+
+  resume(): void {
+    const held = !this.#inbox.empty;
+    this.#inbox.resume();
+    if (held && this.#inbox.empty && !this.#ended) this.#socket.resume();
+  }
+
+  notifyDrained(): void {
+    this.#drainWanted = true;
+  }
+
+  setNoDelay(): void {
+    // It is on, and the connection does not ask to have it off here.
+  }
+
+  #traceMessage(direction: "<" | ">", data: string | Uint8Array): void {
+    const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
+    this.#trace!(this.#remote, direction, opcode, data.length, data);
+  }
+}

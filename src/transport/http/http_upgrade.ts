@@ -1,0 +1,83 @@
+import { isUpgradeRequest, RequestHead } from "../../protocol/mod.ts";
+import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
+
+/** An answer of 101, with whom it opens. */
+export interface Accepted {
+  readonly opening: Opening;
+  readonly answer: Extract<Answer, { status: 101 }>;
+}
+
+/** What becomes of a request. */
+export type Decision = Accepted | Response;
+
+/**
+ * Has the server decide on a request that reached a runtime's HTTP server.
+ *
+ * @param host The server.
+ * @param request The request.
+ * @param remote Where it came from.
+ * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
+ * made one, since each costs as much as the rest of this.
+ */
+export function decide(
+  host: TransportHost,
+  request: Request,
+  remote: Address,
+): Decision | Promise<Decision> {
+  const { url } = request;
+  // Engines put the URL together from any Host and target, also where none comes of it.
+  if (!URL.canParse(url)) return refusal(400);
+  // Read whole beforehand: after the upgrade Deno's request can't be read any more.
+  const head = new RequestHead(request.method, url, 1, fieldsOf(request.headers));
+  if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
+  const secure = url.startsWith("https:");
+  const opening = host.accept({ remote, secure, native: request, destroy });
+  return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+}
+
+/** Before its request is answered an engine cannot drop a peer. */
+function destroy(): void {}
+
+function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
+  if (typeof opening === "number") return refusal(opening);
+  const answer = opening.answer(head);
+  return answer instanceof Promise ? decideLater(opening, answer) : decisionOf(opening, answer);
+}
+
+async function askLater(
+  opening: Promise<Opening | Refusal>,
+  head: RequestHead,
+): Promise<Decision> {
+  return await ask(await opening, head);
+}
+
+async function decideLater(opening: Opening, answer: Promise<Answer>): Promise<Decision> {
+  return decisionOf(opening, await answer);
+}
+
+function decisionOf(opening: Opening, answer: Answer): Decision {
+  if ("extensions" in answer) return { opening, answer };
+  opening.failed();
+  if (!("body" in answer)) return refusal(403);
+  const { status, headers } = answer;
+  // A status that cannot have a body, such as 304, does not take an empty one either.
+  const body = answer.body.length > 0 ? answer.body as string : null;
+  return new Response(body, { status, headers });
+}
+
+const REASONS: Readonly<Record<Refusal | 400, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+function refusal(status: Refusal | 400): Response {
+  return new Response(`${REASONS[status]}\n`, { status });
+}
+
+function fieldsOf(headers: Headers): string {
+  let fields = "";
+  for (const [name, value] of headers) fields += `\r\n${name}: ${value}`;
+  return fields;
+}

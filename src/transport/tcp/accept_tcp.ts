@@ -1,0 +1,98 @@
+import { WebSocketError } from "../../base/errors.ts";
+import { type ProxyHeader, ProxyHeaderParser } from "../../protocol/mod.ts";
+import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
+import { openTcp } from "./tcp_opening.ts";
+import type { Address, Peer, TransportHost } from "../transport.ts";
+
+/**
+ * Takes care of a raw socket from its accept on: of what a proxy says of it, where one is expected to,
+ * then of the request.
+ *
+ * @param socket The socket; nothing has been read from it.
+ * @param host The server.
+ */
+export function acceptTcp(socket: ByteSocket, host: TransportHost): void {
+  if (host.proxies === undefined) openTcp(socket, host);
+  else new ProxiedSocket(socket, host).begin(host.proxies);
+}
+
+/** A socket whose first bytes are a PROXY header. */
+class ProxiedSocket implements ByteSink, Expiring {
+  readonly #socket: ByteSocket;
+  readonly #host: TransportHost;
+  readonly #parser: ProxyHeaderParser;
+  readonly #seconds: number;
+
+  constructor(socket: ByteSocket, host: TransportHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#parser = new ProxyHeaderParser(host.limits.maxHeaderSize);
+    this.#seconds = host.limits.handshakeTimeout;
+    socket.sink = this;
+  }
+
+  begin(proxies: { has(ip: string): boolean }): void {
+    const { ip } = this.#socket.remote;
+    if (proxies.has(ip)) startDeadline(this, this.#seconds);
+    else this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
+  }
+
+  data(chunk: Uint8Array): boolean {
+    let header: ProxyHeader | undefined;
+    try {
+      header = this.#parser.push(chunk);
+    } catch (error) {
+      this.#refuse((error as Error).message, error);
+      return true;
+    }
+    if (header === undefined) return true;
+    cancelDeadline(this, this.#seconds);
+    const { rest } = this.#parser;
+    openTcp(this.#socket, this.#host, new ProxiedPeer(this.#socket, header.source));
+    return rest.length === 0 || this.#socket.sink.data(rest);
+  }
+
+  written(): void {}
+
+  end(): void {
+    this.#socket.destroy();
+  }
+
+  closed(): void {
+    cancelDeadline(this, this.#seconds);
+  }
+
+  expired(): void {
+    this.#socket.destroy();
+  }
+
+  /** Ends it without a word, as the PROXY protocol demands. */
+  #refuse(why: string, cause?: unknown): void {
+    this.#host.report(new WebSocketError("ERR_PROTOCOL", why, cause));
+    this.#socket.destroy();
+  }
+}
+
+/** The peer behind a proxy. */
+class ProxiedPeer implements Peer {
+  readonly remote: Address;
+  readonly #socket: ByteSocket;
+
+  constructor(socket: ByteSocket, source: Address | undefined) {
+    this.#socket = socket;
+    this.remote = source ?? socket.remote;
+  }
+
+  get secure(): boolean {
+    return this.#socket.secure;
+  }
+
+  get native(): unknown {
+    return this.#socket.native;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

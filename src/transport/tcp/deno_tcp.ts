@@ -1,0 +1,98 @@
+import { WebSocketError } from "../../base/errors.ts";
+import { ACCEPT_RETRY_MS, acceptFailure } from "../accept_failure.ts";
+import { acceptTcp } from "./accept_tcp.ts";
+import { DenoByteSocket } from "./deno_byte_socket.ts";
+import { addressOf, denoApi, type DenoConn, type DenoListener } from "../deno_api.ts";
+import { isNodeServer, listenOnNode } from "./node_listener.ts";
+import type {
+  Capabilities,
+  ListeningAddress,
+  ListenOptions,
+  Transport,
+  TransportHost,
+} from "../transport.ts";
+
+/** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
+export class DenoTcpTransport implements Transport {
+  readonly name = "deno_tcp";
+  readonly capabilities: Capabilities = {
+    compression: true,
+    extensions: true,
+    ping: true,
+    enginePongs: false,
+    pause: true,
+    socket: true,
+    mount: false,
+  };
+  readonly #host: TransportHost;
+  #listener: { close(): unknown } | null = null;
+  #accepting: Promise<void> = Promise.resolve();
+
+  constructor(host: TransportHost) {
+    this.#host = host;
+  }
+
+  get listener(): unknown {
+    return this.#listener;
+  }
+
+  async listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname, port, tls, listener: given } = options;
+    if (isNodeServer(given)) {
+      this.#listener = given;
+      return await listenOnNode(given, port, hostname, this.#host);
+    }
+    if (given !== undefined && !isDenoListener(given)) {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot listen on this: under Deno `listen` takes a Deno.Listener, a Deno.TlsListener, or a node:net or node:tls Server",
+      );
+    }
+    const listener = given ??
+      (tls
+        ? denoApi().listenTls({ hostname, port, ...tls })
+        : denoApi().listen({ hostname, port }));
+    const secure = given === undefined
+      ? tls !== undefined
+      : listener.constructor.name === "TlsListener";
+    this.#listener = listener;
+    this.#accepting = this.#accept(listener, secure);
+    return { ...addressOf(listener.addr), secure };
+  }
+
+  async stop(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.close();
+    await this.#accepting;
+  }
+
+  async #accept(listener: DenoListener, secure: boolean): Promise<void> {
+    let failing = false;
+    while (this.#listener === listener) {
+      let conn: DenoConn;
+      try {
+        conn = await listener.accept();
+        failing = false;
+      } catch (error) {
+        if (this.#listener !== listener) return;
+        if (GONE_ALREADY.has((error as { code?: string }).code ?? "")) continue;
+        if (!failing) this.#host.report(acceptFailure(error));
+        failing = true;
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        continue;
+      }
+      const socket = new DenoByteSocket(conn, secure);
+      acceptTcp(socket, this.#host);
+      void socket.read();
+    }
+  }
+}
+
+function isDenoListener(listener: unknown): listener is DenoListener {
+  return typeof listener === "object" && listener !== null && "accept" in listener &&
+    "addr" in listener;
+}
+
+/** What accepting a peer comes to that has reset its connection meanwhile; it concerns no other. */
+const GONE_ALREADY = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);
