@@ -6,7 +6,7 @@ import { WebSocketError } from "../base/errors.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
 import { CloseCode, closePayload, MAX_CONTROL_PAYLOAD, type RequestHead } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
-import type { Address, Peer, Transport } from "../transport/transport.ts";
+import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
 import { unsupported } from "../transport/unsupported.ts";
 
 /** What a connection needs of the server. */
@@ -20,7 +20,7 @@ export interface ConnectionHost {
   readonly enginePongs: boolean;
   /** Whether pings can be sent, and are told of. */
   readonly canPing: boolean;
-  readonly transport: Pick<Transport, "name" | "capabilities" | "maxPayload">;
+  readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   opened(connection: WebSocketConnection): void;
   closed(connection: WebSocketConnection): void;
   report(error: Error, connection: WebSocketConnection): void;

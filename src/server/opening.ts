@@ -1,7 +1,6 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionCore } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
-import type { Handshake } from "../connection/handshake.ts";
 import {
   formatExtension,
   formatFields,
@@ -16,24 +15,32 @@ import {
 import { WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, ChannelEvents } from "../transport/channel.ts";
-import type { Answer, Opening } from "../transport/transport.ts";
+import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
+import { GAVE_UP, waitFor } from "./patience.ts";
 
 /** How long a promise of the `origin` handler may take. */
-const ORIGIN_TIMEOUT_MS = 2000;
+const ORIGIN_SECONDS = 2;
 
 /** What an opening needs of the server. */
 export interface OpeningHost {
-  readonly settings: Settings<WebSocketConnection>;
+  readonly settings: Pick<
+    Settings<unknown, WebSocketConnection>,
+    | "allowedOrigins"
+    | "extensions"
+    | "selectSubprotocol"
+    | "subprotocol"
+    | "trustProxy"
+    | "versions"
+  >;
   /** Whether this engine negotiates its extensions by itself. */
   readonly engineExtends: boolean;
-  readonly selectSubprotocol:
-    | ((offered: readonly string[], handshake: Handshake) => string | undefined)
-    | undefined;
-  /** Whether nobody is let in any more. */
-  readonly stopping: boolean;
-  /** Whether there are more connections than there may be, or more from this one's address. */
-  isFull(connection: WebSocketConnection): boolean;
-  report(error: Error, connection?: WebSocketConnection): void;
+  /** Aborted once nobody is let in any more. */
+  readonly stopping: AbortSignal;
+  /** Counts the connection under its client's address; gives whether there may be one more of it. */
+  locate(connection: object, ip: string): boolean;
+  /** Serves a plain HTTP request that came over the connection's socket, which is left to it. */
+  serve(connection: object, request: Request, info: RequestInfo): Promise<Response>;
+  report(error: Error, connection?: object): void;
 }
 
 /** The opening handshake of one connection: runs its events and decides on the answer. */
@@ -41,15 +48,14 @@ export class ServerOpening implements Opening {
   readonly events: ChannelEvents;
   readonly #host: OpeningHost;
   readonly #core: ConnectionCore;
+  // Whether there is no seat for it, so that it is only there to be told so.
+  readonly #unseated: boolean;
 
-  constructor(host: OpeningHost, core: ConnectionCore) {
+  constructor(host: OpeningHost, core: ConnectionCore, unseated = false) {
     this.events = core.delivery;
     this.#host = host;
     this.#core = core;
-  }
-
-  get connection(): WebSocketConnection {
-    return this.#core.connection;
+    this.#unseated = unseated;
   }
 
   /** Whether the connection was told to end before it was open. */
@@ -65,17 +71,18 @@ export class ServerOpening implements Opening {
     this.events.close(1006, "");
   }
 
+  request(request: Request, info: RequestInfo): Promise<Response> {
+    return this.#host.serve(this.#core.connection, request, info);
+  }
+
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
       if (this.#core.aborted) return DROP;
+      if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
-      if (trustProxy !== undefined) {
+      if (trustProxy?.has(this.#core.remote.ip)) {
         this.#core.remote = trustProxy.clientOf(head, this.#core.remote);
-      }
-      if (this.#host.isFull(this.#core.connection)) {
-        throw new HttpError(503, "Cannot take another connection: try again later", {
-          "Retry-After": "10",
-        });
+        if (!this.#host.locate(this.#core.connection, this.#core.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);
       this.#core.head = head;
@@ -99,8 +106,13 @@ export class ServerOpening implements Opening {
     allowed: PromiseLike<unknown>,
   ): Promise<Answer> {
     try {
-      await this.#negotiate(opening, await withinOriginTimeout(allowed));
-      return this.#finish(opening);
+      const decided = await this.#wait(allowed, ORIGIN_SECONDS);
+      if (decided === GAVE_UP) {
+        if (this.#host.stopping.aborted) return DROP;
+        throw new HttpError(408, "Cannot wait longer for a decision on the origin");
+      }
+      const handled = this.#negotiate(opening, decided);
+      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -108,11 +120,16 @@ export class ServerOpening implements Opening {
 
   async #finishLater(opening: OpeningHandshake, handled: PromiseLike<unknown>): Promise<Answer> {
     try {
-      await handled;
-      return this.#finish(opening);
+      return await this.#wait(handled) === GAVE_UP ? DROP : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
+  }
+
+  /** Waits for a handler, but not when nobody is let in any more. */
+  #wait(handled: PromiseLike<unknown>, seconds?: number): Promise<unknown> {
+    const { stopping } = this.#host;
+    return waitFor(handled, { seconds, until: stopping }, (error) => this.#failed(error));
   }
 
   /** Gives what the `handshake` handler gave. */
@@ -131,9 +148,9 @@ export class ServerOpening implements Opening {
   }
 
   #selectSubprotocol(offered: readonly string[]): string | undefined {
-    const { selectSubprotocol, settings } = this.#host;
+    const { selectSubprotocol, subprotocol } = this.#host.settings;
     if (selectSubprotocol === undefined) {
-      for (const served of settings.subprotocol) if (offered.includes(served)) return served;
+      for (const served of subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
     const selected = selectSubprotocol(offered, this.#core.handshake!);
@@ -152,7 +169,7 @@ export class ServerOpening implements Opening {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#core.aborted || this.#host.stopping) return DROP;
+    if (this.#core.aborted || this.#host.stopping.aborted) return DROP;
     const headers: [string, string][] = [];
     const { subprotocol } = this.#core;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
@@ -193,12 +210,16 @@ export class ServerOpening implements Opening {
         body: `${error.message}\n`,
       };
     }
+    this.#failed(error);
+    return { status: 500, headers: [], body: "Internal Server Error\n" };
+  }
+
+  #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
       this.#core.connection,
     );
-    return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
 }
 
@@ -219,6 +240,12 @@ const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };
 
+function full(): HttpError {
+  return new HttpError(503, "Cannot take another connection: try again later", {
+    "Retry-After": "10",
+  });
+}
+
 function wrongOrigin(): HttpError {
   return new HttpError(403, "Cannot open a WebSocket from this origin");
 }
@@ -227,19 +254,4 @@ function wrongOrigin(): HttpError {
 function originUrl(origin: string | null): URL | null {
   if (origin === null) return null;
   return URL.canParse(origin) ? new URL(origin) : new URL("null:");
-}
-
-async function withinOriginTimeout(allowed: PromiseLike<unknown>): Promise<unknown> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new HttpError(408, "Cannot wait longer for a decision on the origin")),
-      ORIGIN_TIMEOUT_MS,
-    );
-  });
-  try {
-    return await Promise.race([allowed, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

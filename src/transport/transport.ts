@@ -91,6 +91,8 @@ export type Refusal = 403 | 500 | 503;
 export interface Opening {
   /** Told of what happens once the WebSocket is open. */
   readonly events: ChannelEvents;
+  /** Serves a plain HTTP request, to which the peer's socket is left; shutting down waits for it. */
+  request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */
   answer(head: RequestHead): Answer | Promise<Answer>;
   /** The WebSocket is open. */
@@ -112,9 +114,14 @@ export interface TransportHost {
   readonly extensions: readonly { readonly name: string }[];
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
+  /**
+   * Takes a seat for a peer whose TLS handshake is under way; gives what lets go of it, or undefined when
+   * all are taken.
+   */
+  reserve(ip: string): (() => void) | undefined;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
-  /** Serves a plain HTTP request. */
+  /** Serves a plain HTTP request for which no peer was accepted. */
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
@@ -142,10 +149,14 @@ export interface ListenOptions {
   readonly listener: unknown;
 }
 
-/** One way for WebSockets to reach us. */
-export interface Transport {
+/** What is known of a transport before one is made. */
+export interface TransportKind {
   readonly name: TransportName;
   readonly capabilities: Capabilities;
+}
+
+/** One way for WebSockets to reach us. */
+export interface Transport {
   /** The runtime's listening socket or HTTP server, once listening. */
   readonly listener: unknown;
   /** The most bytes of a message that the engine takes, where it was told so for good. */
@@ -162,5 +173,8 @@ export interface Transport {
   readonly websocket?: unknown;
 }
 
-/** Makes a transport. */
-export type TransportFactory = (host: TransportHost) => Transport;
+/** A class of transports. */
+export interface TransportClass {
+  readonly capabilities: Capabilities;
+  new (host: TransportHost): Transport;
+}

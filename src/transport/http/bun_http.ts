@@ -13,8 +13,7 @@ import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
 
 /** `Bun.serve` with its `websocket` handlers. */
 export class BunHttpTransport implements Transport {
-  readonly name = "bun_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: false,
     ping: true,

@@ -13,8 +13,7 @@ import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
 
 /** `Deno.serve` with `Deno.upgradeWebSocket`. */
 export class DenoHttpTransport implements Transport {
-  readonly name = "deno_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: false,
     extensions: false,
     ping: false,

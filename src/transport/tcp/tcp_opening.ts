@@ -193,7 +193,7 @@ class TcpOpening implements ByteSink, Expiring {
       method: head.method,
       headers: [...head],
     });
-    const response = await this.#host.request(request, { remote: this.#peer.remote });
+    const response = await this.#opening!.request(request, { remote: this.#peer.remote });
     const body = new Uint8Array(await response.arrayBuffer());
     const headers = [...response.headers].filter(([name]) => !HOP_BY_HOP.has(name));
     this.#end(response.status, headers, body, head.method === "HEAD");
