@@ -1,10 +1,6 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
-import {
-  connectionCore as sessionOf,
-  type ConnectionInit,
-  WebSocketConnection,
-} from "../connection/connection.ts";
+import { type ConnectionInit, sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import { type OpeningHost, ServerOpening } from "./opening.ts";
@@ -147,18 +143,21 @@ function connectionHost<S, C extends WebSocketConnection>(
     get compressionThreshold() {
       return settings.compressionThreshold;
     },
-    enginePongs: kind.capabilities.enginePongs,
-    canPing: kind.capabilities.ping,
+    closeTimeout: settings.closeTimeout,
     transport: {
       name: kind.name,
       capabilities: kind.capabilities,
-      maxPayload: transport.maxPayload,
+      get maxPayload() {
+        return transport.maxPayload;
+      },
     },
-    opened(connection) {
-      roster.ready.add(connection as C);
+    opened(opened) {
+      const connection = opened as C;
+      roster.ready.add(connection);
       if (log.level >= 3) log.info(`${connection.ip}:${connection.port} is connected`);
     },
-    closed(connection) {
+    closed(closed) {
+      const connection = closed as C;
       roster.leave(connection);
       if (log.level >= 3) log.info(`${connection.ip}:${connection.port} has left`);
     },

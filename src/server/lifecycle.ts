@@ -1,7 +1,7 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { Ticker } from "../base/ticker.ts";
-import { connectionCore as sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ListeningAddress, Transport, TransportKind } from "../transport/transport.ts";
 import { Liveness } from "./liveness.ts";
 import { waitFor } from "./patience.ts";

@@ -1,5 +1,5 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionCore } from "../connection/session.ts";
+import type { Session } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
 import {
   formatExtension,
@@ -14,7 +14,7 @@ import {
 } from "../protocol/mod.ts";
 import { WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
-import type { Channel, ChannelEvents } from "../transport/channel.ts";
+import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
 import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 
@@ -45,50 +45,52 @@ export interface OpeningHost {
 
 /** The opening handshake of one connection: runs its events and decides on the answer. */
 export class ServerOpening implements Opening {
-  readonly events: ChannelEvents;
+  readonly messages: MessageListener;
+  readonly life: LifeListener;
   readonly #host: OpeningHost;
-  readonly #core: ConnectionCore;
+  readonly #session: Session;
   // Whether there is no seat for it, so that it is only there to be told so.
   readonly #unseated: boolean;
 
-  constructor(host: OpeningHost, core: ConnectionCore, unseated = false) {
-    this.events = core.delivery;
+  constructor(host: OpeningHost, session: Session, unseated = false) {
+    this.messages = session.delivery;
+    this.life = session;
     this.#host = host;
-    this.#core = core;
+    this.#session = session;
     this.#unseated = unseated;
   }
 
   /** Whether the connection was told to end before it was open. */
   get aborted(): boolean {
-    return this.#core.aborted;
+    return this.#session.aborted;
   }
 
   opened(channel: Channel): void {
-    this.#core.open(channel);
+    this.#session.open(channel);
   }
 
   failed(): void {
-    this.events.close(1006, "");
+    this.life.close(1006, "");
   }
 
   request(request: Request, info: RequestInfo): Promise<Response> {
-    return this.#host.serve(this.#core.connection, request, info);
+    return this.#host.serve(this.#session.connection, request, info);
   }
 
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
-      if (this.#core.aborted) return DROP;
+      if (this.#session.aborted) return DROP;
       if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
-      if (trustProxy?.has(this.#core.remote.ip)) {
-        this.#core.remote = trustProxy.clientOf(head, this.#core.remote);
-        if (!this.#host.locate(this.#core.connection, this.#core.remote.ip)) throw full();
+      if (trustProxy?.has(this.#session.remote.ip)) {
+        this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
+        if (!this.#host.locate(this.#session.connection, this.#session.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);
-      this.#core.head = head;
+      this.#session.head = head;
       if (allowedOrigins?.allow(opening.origin) === false) throw wrongOrigin();
-      const allowed = this.#core.delivery.handlers.origin?.(
-        this.#core.connection,
+      const allowed = this.#session.delivery.handlers.origin?.(
+        this.#session.connection,
         originUrl(opening.origin),
       );
       if (isThenable(allowed)) return this.#negotiateLater(opening, allowed);
@@ -136,9 +138,9 @@ export class ServerOpening implements Opening {
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
     this.#checkVersion(opening.version);
-    const core = this.#core;
-    core.subprotocol = this.#selectSubprotocol(opening.subprotocols);
-    return core.delivery.handlers.handshake?.(core.connection, core.handshake!);
+    const session = this.#session;
+    session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }
 
   #checkVersion(version: number): void {
@@ -153,7 +155,7 @@ export class ServerOpening implements Opening {
       for (const served of subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
-    const selected = selectSubprotocol(offered, this.#core.handshake!);
+    const selected = selectSubprotocol(offered, this.#session.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
       throw new TypeError(
         `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
@@ -163,15 +165,15 @@ export class ServerOpening implements Opening {
   }
 
   #finish(opening: OpeningHandshake): Answer {
-    const { knownHandshake } = this.#core;
+    const { knownHandshake } = this.#session;
     const rejection = knownHandshake?.rejection;
     if (rejection !== undefined) {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#core.aborted || this.#host.stopping.aborted) return DROP;
+    if (this.#session.aborted || this.#host.stopping.aborted) return DROP;
     const headers: [string, string][] = [];
-    const { subprotocol } = this.#core;
+    const { subprotocol } = this.#session;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
     const added = knownHandshake?.added;
@@ -188,7 +190,7 @@ export class ServerOpening implements Opening {
         !parameters.some(([name, value]) => name === WINDOW && value !== "15")
       );
       const agreed = negotiateExtensions(settings.extensions, served);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
       return agreed;
     }
     const agreed = negotiateExtensions(settings.extensions, opening.extensions);
@@ -197,7 +199,7 @@ export class ServerOpening implements Opening {
         formatExtension({ name, parameters: [...session.parameters] })
       );
       headers.push(["Sec-WebSocket-Extensions", elements.join(", ")]);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
     }
     return agreed;
   }
@@ -218,7 +220,7 @@ export class ServerOpening implements Opening {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#core.connection,
+      this.#session.connection,
     );
   }
 }

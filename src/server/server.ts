@@ -1,10 +1,6 @@
 import { WebSocketError } from "../base/errors.ts";
 import { Broadcast } from "../connection/broadcast.ts";
-import {
-  connectionCore as sessionOf,
-  type ConnectionInit,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
+import { type ConnectionInit, type WebSocketConnection } from "../connection/connection.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
@@ -230,11 +226,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   }
 
   /**
-   * Sends a message to many clients, encoded once for all of them.
+   * Sends a message to many clients, encoded once for all of them. A connection that it cannot be sent to,
+   * as for a lower `maxSendSize` of its own, keeps it from no other: `onError` is told.
    *
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
@@ -242,16 +240,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     data: string | Uint8Array,
     to: Iterable<WebSocketConnection> = this.#parts.roster.ready,
   ): number {
-    const message = new Broadcast(data, this.#parts.settings.maxSendSize);
-    let count = 0;
-    for (const connection of to) {
-      try {
-        if (sessionOf(connection).sendShared(message)) count++;
-      } catch (error) {
-        this.#parts.reports.report(error, connection);
-      }
-    }
-    return count;
+    const { settings, reports } = this.#parts;
+    const message = new Broadcast(data, settings.maxSendSize);
+    return message.sendTo(to, (error, connection) => reports.report(error, connection));
   }
 
   // Handlers and settings; more of them are properties that the table of options makes.
