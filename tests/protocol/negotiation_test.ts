@@ -176,6 +176,20 @@ describe("Sec-WebSocket-Extensions (RFC 6455 §9.1)", () => {
   });
 });
 
+describe("Sec-WebSocket-Extensions, written (RFC 6455 §9.1)", () => {
+  it("refuses what is not a token, which would be read as something else", () => {
+    const refused: ExtensionOffer[] = [
+      { name: "", parameters: [] },
+      { name: "a b", parameters: [] },
+      { name: "a", parameters: [["b;c", undefined]] },
+      { name: "a", parameters: [["b", "c, d"]] },
+      { name: "a", parameters: [["b", ""]] },
+      { name: "a", parameters: [["b", 10 as unknown as string]] },
+    ];
+    for (const it of refused) assertThrows(() => formatExtension(it), TypeError, "use a token");
+  });
+});
+
 describe("Sec-WebSocket-Protocol (RFC 6455 §4.1)", () => {
   it("gives the subprotocols in the client's order", () => {
     assertEquals(parseSubprotocols("chat, superchat"), ["chat", "superchat"]);
