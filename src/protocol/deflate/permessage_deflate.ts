@@ -155,7 +155,7 @@ function checkRange(name: string, value: number, low: number, high: number): num
   );
 }
 
-/** The protocol has no error class of its own for this, but the same code as the server's errors. */
+/** Makes the error for an invalid argument, with the same code as the server's errors. */
 function invalid(kind: new (message: string) => Error, message: string): Error {
   return Object.assign(new kind(message), { code: "ERR_INVALID_ARGUMENT" });
 }
