@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { ProtocolError, type ProxyHeader, ProxyHeaderParser } from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
-import { bytes } from "../support/notation.ts";
-import { anyCuts, cutAnywhere, everySplit, singleBytes } from "../support/splits.ts";
+import { ProtocolError, type ProxyHeader, ProxyHeaderParser } from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
+import { bytes } from "../../support/notation.ts";
+import { anyCuts, cutAnywhere, everySplit, singleBytes } from "../../support/splits.ts";
 
 const SIGNATURE = "0d0a0d0a000d0a515549540a";
 const V4 = "cb007107 c0000201 1267 01bb";

@@ -5,7 +5,7 @@ import {
   parseExtensions,
   permessageDeflate,
   type PermessageDeflateOptions,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 /** The answer to a `Sec-WebSocket-Extensions` field, or "declined". */
 function answer(field: string, options: PermessageDeflateOptions = {}): string {

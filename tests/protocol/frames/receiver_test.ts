@@ -2,11 +2,11 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ProtocolError } from "../../src/protocol/mod.ts";
-import { clientFrame, concat } from "../support/client_frame.ts";
-import { bytes } from "../support/notation.ts";
-import { receive, record } from "../support/recorder.ts";
-import { cut, singleBytes } from "../support/splits.ts";
+import { ProtocolError } from "../../../src/protocol/mod.ts";
+import { clientFrame, concat } from "../../support/client_frame.ts";
+import { bytes } from "../../support/notation.ts";
+import { receive, record } from "../../support/recorder.ts";
+import { cut, singleBytes } from "../../support/splits.ts";
 import { TABLE } from "./receiver_table.ts";
 
 /** Where to cut in two: everywhere, but in a long row not at every byte of the payload's middle. */

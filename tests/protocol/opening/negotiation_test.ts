@@ -8,7 +8,7 @@ import {
   HttpError,
   parseExtensions,
   parseSubprotocols,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 function refuses(act: () => unknown, field: string): void {
   const error = assertThrows(act, HttpError, field);

@@ -8,9 +8,9 @@ import {
   RequestHead,
   RequestHeadParser,
   requestUrl,
-} from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
-import { anyCuts, cut, cutAnywhere, everySplit, singleBytes } from "../support/splits.ts";
+} from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
+import { anyCuts, cut, cutAnywhere, everySplit, singleBytes } from "../../support/splits.ts";
 import { GET, HOST, REFUSED, SERVED } from "./http_table.ts";
 
 const LIMITS = { maxSize: 16_384, maxFields: 100 };

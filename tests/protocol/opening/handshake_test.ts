@@ -7,7 +7,7 @@ import {
   readOpeningHandshake,
   type RequestFields,
   versionNotServed,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 const RIGHT: Record<string, string> = {
   "host": "server.example.com",
