@@ -1,4 +1,4 @@
-import { isUpgradeRequest, RequestHead } from "../../protocol/mod.ts";
+import { isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
@@ -25,12 +25,12 @@ export function decide(
   remote: Address,
 ): Decision | Promise<Decision> {
   const { url } = request;
-  // Engines put the URL together from any Host and target, also where none comes of it.
-  if (!URL.canParse(url)) return refusal(400);
+  const secure = url.startsWith("https:");
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
   const head = new RequestHead(request.method, url, 1, fieldsOf(request.headers));
+  // Engines put the URL together from any Host and target, also where none comes of it.
+  if (!hasUrl(head, secure)) return refusal(400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const secure = url.startsWith("https:");
   const opening = host.accept({ remote, secure, native: request, destroy });
   return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
 }
@@ -74,6 +74,15 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
 
 function refusal(status: Refusal | 400): Response {
   return new Response(`${REASONS[status]}\n`, { status });
+}
+
+function hasUrl(head: RequestHead, secure: boolean): boolean {
+  try {
+    requestUrl(head, secure);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function fieldsOf(headers: Headers): string {
