@@ -100,6 +100,7 @@ export class Receiver {
   #sharedUsed = 0;
 
   #ended = false;
+  #ignoring = false;
   #paused = false;
   #parsing = false;
   // What has been handed over and not been looked at, because reading was paused.
@@ -183,6 +184,16 @@ export class Receiver {
     const [chunk, ...others] = this.#waiting;
     this.#waiting = others.length > 0 ? others : NONE;
     return chunk;
+  }
+
+  /**
+   * Passes messages over from now on, the one under way too: they are not unmasked, put together or told
+   * of, nor is their UTF-8 checked. What RFC 6455 and the bounds demand of frames still holds, and control
+   * frames are told of.
+   */
+  ignoreMessages(): void {
+    this.#ignoring = true;
+    this.#message?.release();
   }
 
   /** Drops all that is held, and takes nothing more. */
@@ -285,6 +296,7 @@ export class Receiver {
 
   /** The hot path: one unfragmented message that is here whole. */
   #wholeMessage(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#ignoring) return;
     if (header.rsv !== 0) {
       applyMask(chunk, start, end, header.maskingKey, 0);
       const { opcode } = header;
@@ -345,6 +357,8 @@ export class Receiver {
       const at = control.length - this.#remaining;
       control.set(piece, at);
       applyMask(control, at, at + count, maskingKey, this.#phase);
+    } else if (this.#ignoring) {
+      this.#message!.length += count;
     } else {
       const message = this.#message!;
       const { length } = message;
@@ -370,6 +384,7 @@ export class Receiver {
   #endMessage(): void {
     const message = this.#message!;
     this.#message = null;
+    if (this.#ignoring) return;
     const { opcode, rsv } = message;
     const payload = message.finish();
     if (message.ascii) {
