@@ -57,7 +57,8 @@ export class ServerOpening implements Opening {
     return this.#core.aborted;
   }
 
-  opened(channel: Channel): void {
+  opened(channel: Channel, extended = true): void {
+    if (!extended) this.#core.extensions = NO_NAMES;
     this.#core.open(channel);
   }
 
@@ -215,6 +216,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   return headers;
 }
 
+const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };

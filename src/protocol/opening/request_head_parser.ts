@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { isHost } from "./host.ts";
 import { HttpError } from "./http_error.ts";
 import { RequestHead, requestUrl } from "./request_head.ts";
 import { isTokenCode } from "./token.ts";
@@ -24,7 +25,8 @@ const MAX_REQUEST_LINE = 8192;
  *
  * @example
  * ```ts
- * import { HttpError } from "./http_error.ts";
+ * import { isHost } from "./host.ts";
+import { HttpError } from "./http_error.ts";
 import { RequestHeadParser } from "@duet/websocket/protocol";
  *
  * const parser = new RequestHeadParser({ maxSize: 16_384, maxFields: 100 });
@@ -174,14 +176,11 @@ function checkFraming(head: RequestHead): void {
   }
 }
 
-const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
-
 /** RFC 9112 §3.2: exactly one Host field, and in it nothing but a host and a port. */
 function checkHost(head: RequestHead): void {
   const host = head.get("host");
   if (host === null && head.minorVersion === 0) return;
-  // Several fields are joined with ", ", and a blank is in no host.
-  if (host === null || !HOST.test(host)) {
+  if (host === null || !isHost(host)) {
     throw new HttpError(400, "Cannot tell the host: one valid Host field is needed");
   }
 }

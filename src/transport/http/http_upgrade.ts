@@ -1,4 +1,5 @@
 import { isUpgradeRequest, RequestHead } from "../../protocol/mod.ts";
+import { isHost } from "../../protocol/opening/host.ts";
 import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
@@ -16,6 +17,7 @@ export type Decision = Accepted | Response;
  * @param host The server.
  * @param request The request.
  * @param remote Where it came from.
+ * @param secure Whether it came over TLS; where that is not known, the scheme of its URL tells.
  * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
  * made one, since each costs as much as the rest of this.
  */
@@ -23,16 +25,37 @@ export function decide(
   host: TransportHost,
   request: Request,
   remote: Address,
+  secure: boolean | undefined,
 ): Decision | Promise<Decision> {
-  const { url } = request;
-  // Engines put the URL together from any Host and target, also where none comes of it.
-  if (!URL.canParse(url)) return refusal(400);
+  const { url, headers } = request;
+  const target = targetOf(url, headers.get("host"));
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
-  const head = new RequestHead(request.method, url, 1, fieldsOf(request.headers));
-  if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const secure = url.startsWith("https:");
-  const opening = host.accept({ remote, secure, native: request, destroy });
+  const head = new RequestHead(request.method, target ?? url, 1, fieldsOf(headers));
+  if (host.servesRequests && !isUpgradeRequest(head)) {
+    return URL.canParse(url) ? host.request(request, { remote }) : refusal(400);
+  }
+  if (target === undefined) return refusal(400);
+  const opening = host.accept({
+    remote,
+    secure: secure ?? target.startsWith("https:"),
+    native: request,
+    destroy,
+  });
   return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+}
+
+/** The schemes of the URLs that engines make: of a socket of theirs, or the target's own (RFC 9112 §3.2.2). */
+const SCHEME = /^(?:http|ws)(s?)(?:\+unix)?:\/\//i;
+
+/**
+ * Gives what the client has asked for as an absolute URL. It is undefined where the engine's URL does not
+ * tell: engines put it together from any target and Host, and guess the host where there is none.
+ */
+function targetOf(url: string, host: string | null): string | undefined {
+  const scheme = SCHEME.exec(url);
+  if (scheme === null || host === null || host === "" || !isHost(host)) return undefined;
+  const target = `http${scheme[1].toLowerCase()}://${url.slice(scheme[0].length)}`;
+  return URL.canParse(target) ? target : undefined;
 }
 
 /** Before its request is answered an engine cannot drop a peer. */
@@ -60,8 +83,8 @@ function decisionOf(opening: Opening, answer: Answer): Decision {
   opening.failed();
   if (!("body" in answer)) return refusal(403);
   const { status, headers } = answer;
-  // A status that cannot have a body, such as 304, does not take an empty one either.
-  const body = answer.body.length > 0 ? answer.body as string : null;
+  // A 304 takes no body at all (RFC 9110 §15.4.5), not even an empty one.
+  const body = status !== 304 && answer.body.length > 0 ? answer.body as string : null;
   return new Response(body, { status, headers });
 }
 
@@ -74,6 +97,11 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
 
 function refusal(status: Refusal | 400): Response {
   return new Response(`${REASONS[status]}\n`, { status });
+}
+
+/** The response to a peer that may be opened, but whose WebSocket the engine does not open. */
+export function cannotOpen(): Response {
+  return new Response("Cannot open a WebSocket\n", { status: 400 });
 }
 
 function fieldsOf(headers: Headers): string {
