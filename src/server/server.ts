@@ -246,7 +246,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * ```
    */
   websocketWith<H extends BunWebSocketOptions>(others: H): BunWebSocketOptions {
-    if (typeof others?.message !== "function") {
+    return this.#websocket("websocketWith", others);
+  }
+
+  #websocket(what: string, ...others: BunWebSocketOptions[]): BunWebSocketOptions {
+    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted(what));
+    const makes = this.#transport.websocket !== undefined;
+    if (makes && others.some((it) => typeof it?.message !== "function")) {
       throw this.#keep(
         new WebSocketError(
           "ERR_INVALID_ARGUMENT",
@@ -254,12 +260,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
         ),
       );
     }
-    return this.#websocket("websocketWith", others);
-  }
-
-  #websocket(what: string, others?: BunWebSocketOptions): BunWebSocketOptions {
-    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted(what));
-    return this.#transport.websocket?.(others) as BunWebSocketOptions;
+    return this.#transport.websocket?.(...others) as BunWebSocketOptions;
   }
 
   #notMounted(what: string): WebSocketError {
