@@ -36,6 +36,7 @@ export * from "./frames/sender.ts";
 export * from "./frames/utf8.ts";
 export * from "./opening/forwarded.ts";
 export * from "./opening/handshake.ts";
+export * from "./opening/host_field.ts";
 export * from "./opening/http_error.ts";
 export * from "./opening/latin1.ts";
 export * from "./opening/negotiation.ts";

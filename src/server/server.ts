@@ -190,11 +190,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * Opens a WebSocket from a request to an HTTP server of the application's own; the server need not
    * be started. Requests that are not right, or that a handler refuses, get their response too.
    *
-   * @param request The request.
+   * @param request The request that the runtime's handler was given, and no copy of it.
    * @param info What the runtime's handler was given beside it: Deno's `ServeHandlerInfo`, Bun's
-   * `Server`.
-   * @returns What to answer; after an upgrade Bun does not look at it.
-   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
+   * `Server`. It may be inside of an object, as frameworks hand it on.
+   * @returns What to answer. Return it as it is: header fields that are added to it get to the client under
+   * Deno, while Bun has answered before. Those of `handshake.response.headers` always do.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT for a copy of a request, when
+   * `info` is missing, and when `Bun.serve` was given another `websocket`.
    *
    * @example
    * ```ts ignore
@@ -205,21 +207,60 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * );
    * ```
    */
-  upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown): Promise<Response> {
     if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("upgrade"));
     if (this.#state === "new") this.#run();
-    return Promise.resolve(this.#transport.upgrade(request, info));
+    return await this.#transport.upgrade(request, info);
   }
 
   /**
    * What `Bun.serve` takes as `websocket` in an application that calls
-   * {@linkcode WebSocketServer.upgrade}. Under Deno, which needs no such thing, it is undefined.
+   * {@linkcode WebSocketServer.upgrade}. Several servers may be mounted on one `Bun.serve`, which is given
+   * the `websocket` of one of them: no other's `maxRecvSize` may be larger than that one's. Under Deno, which
+   * needs no such thing, it is undefined.
    *
    * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
    */
   get websocket(): BunWebSocketOptions {
-    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("websocket"));
-    return this.#transport.websocket as BunWebSocketOptions;
+    return this.#websocket("websocket");
+  }
+
+  /**
+   * Gives {@linkcode WebSocketServer.websocket} together with the handlers of WebSockets that are not this
+   * server's: those of the application or of a framework, or another server's `websocket`. Each WebSocket goes
+   * to whom it belongs to. Of what Bun has once for all of them, `maxPayloadLength` is the larger one, and
+   * `perMessageDeflate` is this server's where it has compression.
+   *
+   * @param others The other handlers.
+   * @returns What `Bun.serve` takes as `websocket`; under Deno undefined.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT when the others set `idleTimeout`,
+   * `sendPings`, `backpressureLimit` or `closeOnBackpressureLimit` to what this server cannot have.
+   *
+   * @example
+   * ```ts ignore
+   * Bun.serve({
+   *   websocket: chat.websocketWith(upload.websocket),
+   *   fetch: (request, info) =>
+   *     (request.url.endsWith("/chat") ? chat : upload).upgrade(request, info),
+   * });
+   * ```
+   */
+  websocketWith<H extends BunWebSocketOptions>(others: H): BunWebSocketOptions {
+    return this.#websocket("websocketWith", others);
+  }
+
+  #websocket(what: string, ...others: BunWebSocketOptions[]): BunWebSocketOptions {
+    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted(what));
+    const makes = this.#transport.websocket !== undefined;
+    if (makes && others.some((it) => typeof it?.message !== "function")) {
+      throw this.#keep(
+        new WebSocketError(
+          "ERR_INVALID_ARGUMENT",
+          "Cannot use these handlers: there is no function message. Give what Bun.serve would take as websocket.",
+        ),
+      );
+    }
+    return this.#transport.websocket?.(...others) as BunWebSocketOptions;
   }
 
   #notMounted(what: string): WebSocketError {
