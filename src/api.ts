@@ -9,7 +9,7 @@ export {
   type PingAnswers,
   WebSocketConnection,
 } from "./connection/connection.ts";
-export { ConnectionEvents, type ConnectionHandlers } from "./connection/handlers.ts";
+export { type ConnectionHandlers } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {

@@ -1,9 +1,5 @@
 import { AddressCounts } from "./address_counts.ts";
-import {
-  connectionCore,
-  type ConnectionInit,
-  WebSocketConnection,
-} from "../connection/connection.ts";
+import { type ConnectionInit, sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
 import { handlerError, WebSocketError } from "../base/errors.ts";
@@ -95,10 +91,6 @@ export class ServerHost<C extends WebSocketConnection>
     return !this.transport.capabilities.extensions;
   }
 
-  get enginePongs(): boolean {
-    return this.transport.capabilities.enginePongs;
-  }
-
   get canPing(): boolean {
     return this.transport.capabilities.ping;
   }
@@ -107,10 +99,15 @@ export class ServerHost<C extends WebSocketConnection>
     return this.#state === "stopping";
   }
 
-  isFull(connection: WebSocketConnection): boolean {
+  isFull(connection: object): boolean {
+    const { ip } = connection as C;
     const { maxConnections, maxConnectionsPerAddress } = this.settings;
     return this.stopping || this.all.size > maxConnections ||
-      (this.#addresses?.add(connection, connection.ip) ?? 0) > maxConnectionsPerAddress;
+      (this.#addresses?.add(connection, ip) ?? 0) > maxConnectionsPerAddress;
+  }
+
+  get closeTimeout(): number {
+    return this.settings.closeTimeout;
   }
 
   get maxRecvSize(): number {
@@ -191,7 +188,7 @@ export class ServerHost<C extends WebSocketConnection>
 
   #connect(peer: Peer, made: unknown): Opening | Refusal | Promise<Opening | Refusal> {
     const connection = checkConnection(made) as C;
-    const core = connectionCore(connection);
+    const core = sessionOf(connection);
     core.attach(this, peer);
     this.all.add(connection);
     // Through a proxy come many clients: whose a connection is, its request will tell.
@@ -238,14 +235,14 @@ export class ServerHost<C extends WebSocketConnection>
 
   // Connections.
 
-  opened(connection: WebSocketConnection): void {
-    this.ready.add(connection as C);
+  opened(connection: C): void {
+    this.ready.add(connection);
     if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} is connected`);
   }
 
-  closed(connection: WebSocketConnection): void {
-    this.ready.delete(connection as C);
-    this.all.delete(connection as C);
+  closed(connection: C): void {
+    this.ready.delete(connection);
+    this.all.delete(connection);
     this.#addresses?.remove(connection);
     if (this.log.level >= 3) this.log.info(`${connection.ip}:${connection.port} has left`);
     if (this.all.size === 0) this.#empty?.();
@@ -288,18 +285,19 @@ export class ServerHost<C extends WebSocketConnection>
   // Errors.
 
   /** Records and logs an error, and tells those who want to know. */
-  report(error: unknown, connection?: WebSocketConnection): void {
+  report(error: unknown, connection?: object): void {
     const known = error instanceof WebSocketError ? error : new WebSocketError(
       "ERR_STATE",
       error instanceof Error ? error.message : String(error),
       error,
     );
     this.lastError = known;
-    const where = connection === undefined ? "" : `${connection.ip}:${connection.port}: `;
+    const of = connection as C | undefined;
+    const where = of === undefined ? "" : `${of.ip}:${of.port}: `;
     const byPeer = known.code === "ERR_PROTOCOL" || known.code === "ERR_TOO_SLOW";
     if (byPeer) this.log.warn(where + known.message);
     else this.log.error(where + known.message, known.cause);
-    this.#tell(known, connection as C | undefined);
+    this.#tell(known, of);
   }
 
   #tell(error: WebSocketError, connection: C | undefined): void {
@@ -365,7 +363,7 @@ function checkConnection(made: unknown): WebSocketConnection {
       "Cannot use what onAccept returned: it is no WebSocketConnection. Extend that class.",
     );
   }
-  if (connectionCore(made).attached) {
+  if (sessionOf(made).attached) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
       "Cannot use what onAccept returned: it is another client's. Make a connection for each.",

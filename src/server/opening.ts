@@ -1,5 +1,5 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionCore } from "../connection/session.ts";
+import type { Session } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../protocol/mod.ts";
 import { WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
-import type { Channel, ChannelEvents } from "../transport/channel.ts";
+import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
 import type { Answer, Opening } from "../transport/transport.ts";
 
 /** How long a promise of the `origin` handler may take. */
@@ -32,56 +32,58 @@ export interface OpeningHost {
   /** Whether nobody is let in any more. */
   readonly stopping: boolean;
   /** Whether there are more connections than there may be, or more from this one's address. */
-  isFull(connection: WebSocketConnection): boolean;
-  report(error: Error, connection?: WebSocketConnection): void;
+  isFull(connection: object): boolean;
+  report(error: Error, connection?: object): void;
 }
 
 /** The opening handshake of one connection: runs its events and decides on the answer. */
 export class ServerOpening implements Opening {
-  readonly events: ChannelEvents;
+  readonly messages: MessageListener;
+  readonly life: LifeListener;
   readonly #host: OpeningHost;
-  readonly #core: ConnectionCore;
+  readonly #session: Session;
 
-  constructor(host: OpeningHost, core: ConnectionCore) {
-    this.events = core.delivery;
+  constructor(host: OpeningHost, session: Session) {
+    this.messages = session.delivery;
+    this.life = session;
     this.#host = host;
-    this.#core = core;
+    this.#session = session;
   }
 
-  get connection(): WebSocketConnection {
-    return this.#core.connection;
+  get connection(): object {
+    return this.#session.connection;
   }
 
   /** Whether the connection was told to end before it was open. */
   get aborted(): boolean {
-    return this.#core.aborted;
+    return this.#session.aborted;
   }
 
   opened(channel: Channel): void {
-    this.#core.open(channel);
+    this.#session.open(channel);
   }
 
   failed(): void {
-    this.events.close(1006, "");
+    this.life.close(1006, "");
   }
 
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
-      if (this.#core.aborted) return DROP;
+      if (this.#session.aborted) return DROP;
       const { allowedOrigins, trustProxy } = this.#host.settings;
       if (trustProxy !== undefined) {
-        this.#core.remote = trustProxy.clientOf(head, this.#core.remote);
+        this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
       }
-      if (this.#host.isFull(this.#core.connection)) {
+      if (this.#host.isFull(this.#session.connection)) {
         throw new HttpError(503, "Cannot take another connection: try again later", {
           "Retry-After": "10",
         });
       }
       const opening = readOpeningHandshake(head);
-      this.#core.head = head;
+      this.#session.head = head;
       if (allowedOrigins?.allow(opening.origin) === false) throw wrongOrigin();
-      const allowed = this.#core.delivery.handlers.origin?.(
-        this.#core.connection,
+      const allowed = this.#session.delivery.handlers.origin?.(
+        this.#session.connection,
         originUrl(opening.origin),
       );
       if (isThenable(allowed)) return this.#negotiateLater(opening, allowed);
@@ -119,9 +121,9 @@ export class ServerOpening implements Opening {
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
     this.#checkVersion(opening.version);
-    const core = this.#core;
-    core.subprotocol = this.#selectSubprotocol(opening.subprotocols);
-    return core.delivery.handlers.handshake?.(core.connection, core.handshake!);
+    const session = this.#session;
+    session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }
 
   #checkVersion(version: number): void {
@@ -136,7 +138,7 @@ export class ServerOpening implements Opening {
       for (const served of settings.subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
-    const selected = selectSubprotocol(offered, this.#core.handshake!);
+    const selected = selectSubprotocol(offered, this.#session.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
       throw new TypeError(
         `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
@@ -146,15 +148,15 @@ export class ServerOpening implements Opening {
   }
 
   #finish(opening: OpeningHandshake): Answer {
-    const { knownHandshake } = this.#core;
+    const { knownHandshake } = this.#session;
     const rejection = knownHandshake?.rejection;
     if (rejection !== undefined) {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#core.aborted || this.#host.stopping) return DROP;
+    if (this.#session.aborted || this.#host.stopping) return DROP;
     const headers: [string, string][] = [];
-    const { subprotocol } = this.#core;
+    const { subprotocol } = this.#session;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
     const added = knownHandshake?.added;
@@ -171,7 +173,7 @@ export class ServerOpening implements Opening {
         !parameters.some(([name, value]) => name === WINDOW && value !== "15")
       );
       const agreed = negotiateExtensions(settings.extensions, served);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
       return agreed;
     }
     const agreed = negotiateExtensions(settings.extensions, opening.extensions);
@@ -180,7 +182,7 @@ export class ServerOpening implements Opening {
         formatExtension({ name, parameters: [...session.parameters] })
       );
       headers.push(["Sec-WebSocket-Extensions", elements.join(", ")]);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
     }
     return agreed;
   }
@@ -196,7 +198,7 @@ export class ServerOpening implements Opening {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#core.connection,
+      this.#session.connection,
     );
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }

@@ -1,6 +1,6 @@
 import { Broadcast } from "../connection/broadcast.ts";
 import { serverHost } from "./configured_server.ts";
-import { connectionCore, type WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { WebSocketError } from "../base/errors.ts";
 import type { ServerHost } from "./host.ts";
@@ -157,7 +157,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     await this.#patiently(this.#host.call("onShutdown"));
     for (const connection of this.#host.all) connection.disconnect(1001);
     await this.#patiently(this.#host.emptied());
-    for (const connection of this.#host.all) connectionCore(connection).abandon();
+    for (const connection of this.#host.all) sessionOf(connection).abandon();
     await this.#patiently(this.#transport.end?.());
     this.#state = "stopped";
     this.#host.log.info("Shut down");
@@ -310,7 +310,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     const message = new Broadcast(data, this.#host.settings.maxSendSize);
     let count = 0;
     for (const connection of to) {
-      if (connectionCore(connection).sendShared(message)) count++;
+      if (sessionOf(connection).outbox.sendShared(message)) count++;
     }
     return count;
   }

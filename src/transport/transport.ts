@@ -1,4 +1,4 @@
-import type { Channel, ChannelEvents } from "./channel.ts";
+import type { Channel, LifeListener, MessageListener } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
@@ -89,8 +89,10 @@ export type Refusal = 403 | 500 | 503;
 
 /** What the server does for one peer. */
 export interface Opening {
-  /** Told of what happens once the WebSocket is open. */
-  readonly events: ChannelEvents;
+  /** Told of what comes once the WebSocket is open. */
+  readonly messages: MessageListener;
+  /** Told of how it fares. */
+  readonly life: LifeListener;
   /** Answers the request; status 0 means to drop the peer without a word. */
   answer(head: RequestHead): Answer | Promise<Answer>;
   /** The WebSocket is open. */

@@ -165,7 +165,7 @@ class TcpOpening implements ByteSink, Expiring {
       const response = openingResponse(head.get("sec-websocket-key")!, answer.headers);
       head.compact();
       const opening = this.#opening!;
-      const channel = new FrameChannel(this.#socket, opening.events, this.#host, answer.extensions);
+      const channel = new FrameChannel(this.#socket, opening, this.#host, answer.extensions);
       this.#socket.sink = channel;
       const rest = this.#held[0] ?? NOTHING;
       this.#handedOver = channel.start(latin1(response), opening, rest);
