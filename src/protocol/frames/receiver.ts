@@ -58,6 +58,7 @@ export class Receiver {
   #shared: SharedBuffer | null = null;
 
   #ended = false;
+  #ignoring = false;
   #paused = false;
   #parsing = false;
   // Chunks that were handed over and not parsed, because the receiver was paused.
@@ -141,6 +142,16 @@ export class Receiver {
     const [chunk, ...others] = this.#waiting;
     this.#waiting = others.length > 0 ? others : NONE;
     return chunk;
+  }
+
+  /**
+   * Passes messages over from now on, the one under way too: they are not unmasked, put together or told
+   * of, nor is their UTF-8 checked. What RFC 6455 and the bounds demand of frames still holds, and control
+   * frames are told of.
+   */
+  ignoreMessages(): void {
+    this.#ignoring = true;
+    this.#message?.release();
   }
 
   /** Drops all that it holds, and ignores all further bytes. */
@@ -235,6 +246,7 @@ export class Receiver {
 
   /** The hot path: an unfragmented message of which all bytes are here. */
   #wholeMessage(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#ignoring) return;
     if (header.rsv !== 0) {
       applyMask(chunk, start, end, header.maskingKey, 0);
       const { opcode } = header;
@@ -289,6 +301,8 @@ export class Receiver {
       const at = control.length - this.#remaining;
       control.set(piece, at);
       applyMask(control, at, at + count, maskingKey, this.#phase);
+    } else if (this.#ignoring) {
+      this.#message!.length += count;
     } else {
       const message = this.#message!;
       const { length } = message;
@@ -314,6 +328,7 @@ export class Receiver {
   #endMessage(): void {
     const message = this.#message!;
     this.#message = null;
+    if (this.#ignoring) return;
     const { opcode, rsv } = message;
     const payload = message.finish();
     if (message.ascii) {

@@ -3,7 +3,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../../../src/protocol/mod.ts";
-import { clientFrame, concat } from "../../support/client_frame.ts";
+import { clientFrame, closeBytes, concat } from "../../support/client_frame.ts";
 import { bytes } from "../../support/notation.ts";
 import { receive, record } from "../../support/recorder.ts";
 import { cut, singleBytes } from "../../support/splits.ts";
@@ -125,6 +125,72 @@ describe("receiver: turns", () => {
       receiver.resume();
     }
     assertEquals(recorder.lines, ["binary 61"]);
+  });
+});
+
+describe("receiver: messages that are ignored", () => {
+  const notUtf8 = clientFrame(1, Uint8Array.of(0xff));
+  const fragments = [clientFrame(2, "a", { fin: false }), clientFrame(9), clientFrame(0, "b")];
+  const close = clientFrame(8, closeBytes(1000));
+  const whole = concat(clientFrame(1, "abc"), notUtf8, ...fragments, clientFrame(2, "d"), close);
+
+  it("are passed over, wherever they are cut, and control frames are told of", () => {
+    for (const pieces of [...places(whole.length).map((at) => cut(whole, [at])), [whole]]) {
+      const { receiver, recorder } = record();
+      receiver.ignoreMessages();
+      for (const piece of pieces) receiver.push(piece.slice());
+      assertEquals(recorder.lines, ["ping", "close 1000"]);
+    }
+  });
+
+  it("may be half-read already, or behind the one that is being told of", () => {
+    for (const at of places(whole.length).filter((at) => at < clientFrame(1, "abc").length)) {
+      const [first, rest] = cut(whole, [at]);
+      const { receiver, recorder } = record();
+      receiver.push(first.slice());
+      receiver.ignoreMessages();
+      receiver.push(rest.slice());
+      assertEquals(recorder.lines, ["ping", "close 1000"]);
+    }
+    const { receiver, recorder } = record();
+    recorder.after = () => receiver.ignoreMessages();
+    receiver.push(whole.slice());
+    assertEquals(recorder.lines, ["text abc", "ping", "close 1000"]);
+  });
+
+  it("must be in frames that are right, and within the bounds", () => {
+    const long = concat(clientFrame(2, "abc", { fin: false }), clientFrame(0, "de"));
+    for (
+      const [sent, told] of [
+        [clientFrame(0, "a"), "fail 1002 RFC 6455 §5.4"],
+        [concat(fragments[0], clientFrame(1, "a")), "fail 1002 RFC 6455 §5.4"],
+        [clientFrame(1, "abcde"), "fail 1009 maxRecvSize"],
+        [long, "fail 1009 maxRecvSize"],
+      ] as const
+    ) {
+      for (const pieces of [[sent], singleBytes(sent)]) {
+        const { receiver, recorder } = record({ maxMessageSize: 4 });
+        receiver.ignoreMessages();
+        for (const piece of pieces) receiver.push(piece.slice());
+        assertEquals(recorder.lines, [told]);
+      }
+    }
+  });
+
+  it("need not be what an extension can decode", () => {
+    const session = {
+      rsv: 0x40,
+      parameters: [],
+      decode: (): never => assert(false, "decoded") as never,
+      encode: (payload: Uint8Array) => payload,
+    };
+    const frame = clientFrame(1, "abc", { rsv: 0x40 });
+    for (const pieces of [[frame], singleBytes(frame)]) {
+      const { receiver, recorder } = record({ extensions: [{ name: "x", session }] });
+      receiver.ignoreMessages();
+      for (const piece of pieces) receiver.push(piece.slice());
+      assertEquals(recorder.lines, []);
+    }
   });
 });
 
