@@ -2,6 +2,7 @@ import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import { tidyDeadlines } from "../transport/deadlines.ts";
 import type { ListeningAddress, Transport, TransportKind } from "../transport/transport.ts";
 import { Liveness } from "./liveness.ts";
 import { waitFor } from "./patience.ts";
@@ -9,6 +10,7 @@ import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import { silenceInterval } from "./option_table.ts";
+import type { BunWebSocketOptions } from "./options.ts";
 import { checkProxyProtocol, type Settings } from "./settings.ts";
 
 /** What the life of a server is made of. */
@@ -110,18 +112,27 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for an application's own HTTP server, which takes the place of a listener. */
-  upgrade(request: Request, info: unknown): Response | Promise<Response> {
+  upgrade(request: Request, info: unknown): Promise<Response> {
     const { transport } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
     if (this.#state === "new") this.#run();
     return transport.upgrade(request, info);
   }
 
-  /** What that server needs for it. */
-  get websocket(): unknown {
-    const { transport } = this.#parts;
-    if (transport.upgrade === undefined) throw this.#notMounted("websocket");
-    return transport.websocket;
+  /** Makes the handlers that this server needs for it, together with those of others. */
+  websocket(what: string, ...others: BunWebSocketOptions[]): BunWebSocketOptions {
+    const { transport, reports } = this.#parts;
+    if (transport.upgrade === undefined) throw this.#notMounted(what);
+    const makes = transport.websocket !== undefined;
+    if (makes && others.some((it) => typeof it?.message !== "function")) {
+      throw reports.keep(
+        new WebSocketError(
+          "ERR_INVALID_ARGUMENT",
+          "Cannot use these handlers: there is no function message. Give what Bun.serve would take as websocket.",
+        ),
+      );
+    }
+    return transport.websocket?.(...others) as BunWebSocketOptions;
   }
 
   #notMounted(what: string): WebSocketError {
@@ -174,6 +185,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
     }
     await this.#step(() => transport.end?.());
+    tidyDeadlines();
     this.#state = "stopped";
     reports.log.info("Shut down");
     this.#finished.resolve();

@@ -65,7 +65,8 @@ export class ServerOpening implements Opening {
     return this.#session.aborted;
   }
 
-  opened(channel: Channel): void {
+  opened(channel: Channel, extended = true): void {
+    if (!extended) this.#session.extensions = NO_NAMES;
     this.#session.open(channel);
   }
 
@@ -238,6 +239,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   return headers;
 }
 
+const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };

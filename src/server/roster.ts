@@ -23,6 +23,8 @@ export class Roster<C extends WebSocketConnection> {
   readonly queue = new Set<WebSocketConnection>();
   // Those that have a seat and no connection: peers for which `onAccept` is at work, and reservations.
   readonly #coming = new Set<object>();
+  // Reservations of places in the queue.
+  readonly #queueing = new Set<object>();
   readonly #serving = new Set<object>();
   readonly #limits: RosterLimits;
   // Where limits for an address are kept: those who have a seat, and those in the queue.
@@ -51,10 +53,14 @@ export class Roster<C extends WebSocketConnection> {
     return true;
   }
 
-  /** Takes a seat for a peer that cannot ask for one yet; gives what lets go of it. */
+  /** Takes a seat, or a place in the queue, for a peer that cannot ask yet; gives what lets go of it. */
   reserve(ip: string): (() => void) | undefined {
     const holder = {};
-    return this.join(holder, ip) ? () => this.leave(holder) : undefined;
+    if (!this.join(holder, ip)) {
+      if (!this.#hasPlace(holder, ip)) return undefined;
+      this.#queueing.add(holder);
+    }
+    return () => this.leave(holder);
   }
 
   /** The peer's seat is now its connection's. */
@@ -70,10 +76,14 @@ export class Roster<C extends WebSocketConnection> {
    * @returns Whether there was one: far beyond the limits not even an answer is worth its cost.
    */
   wait(connection: WebSocketConnection, ip: string): boolean {
-    if (this.queue.size >= this.#limits.maxConnections) return false;
-    if (!this.#isProxy(ip) && !this.#count(this.#places, connection, ip)) return false;
+    if (!this.#hasPlace(connection, ip)) return false;
     this.queue.add(connection);
     return true;
+  }
+
+  #hasPlace(holder: object, ip: string): boolean {
+    if (this.queue.size + this.#queueing.size >= this.#limits.maxConnections) return false;
+    return this.#isProxy(ip) || this.#count(this.#places, holder, ip);
   }
 
   /**
@@ -94,6 +104,7 @@ export class Roster<C extends WebSocketConnection> {
   leave(holder: object): void {
     const connection = holder as C;
     this.#coming.delete(holder);
+    this.#queueing.delete(holder);
     this.ready.delete(connection);
     this.seated.delete(connection);
     this.queue.delete(connection);

@@ -1,10 +1,8 @@
-import { WebSocketError } from "../base/errors.ts";
 import { Broadcast } from "../connection/broadcast.ts";
 import { type ConnectionInit, type WebSocketConnection } from "../connection/connection.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
-import type { Capabilities, TransportName } from "../transport/transport.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConnectionList, legacyList } from "./connection_list.ts";
 import { type EventsOf, setEvents } from "./handlers.ts";
@@ -39,7 +37,7 @@ export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSou
 export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> =
   WritableCallbackOf<WebSocketServer<C>, Sink>;
 
-/** The properties of a server that may be changed. */
+/** The properties of a server that need no code of their own. */
 export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
   extends PropertiesOf<WebSocketServer<C>, C> {}
 
@@ -133,11 +131,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * Opens a WebSocket from a request to an HTTP server of the application's own; the server need not
    * be started. Invalid requests, and those that a handler refuses, get their response too.
    *
-   * @param request The request.
+   * @param request The request that the runtime's handler was given, and no copy of it.
    * @param info What the runtime's handler was given beside it: Deno's `ServeHandlerInfo`, Bun's
-   * `Server`.
-   * @returns What to answer; after an upgrade Bun does not look at it.
-   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
+   * `Server`. It may be inside of an object, as frameworks hand it on.
+   * @returns What to answer. Return it as it is: header fields that are added to it get to the client under
+   * Deno, while Bun has answered before. Those of `handshake.response.headers` always do.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT for a copy of a request, when
+   * `info` is missing, and when `Bun.serve` was given another `websocket`.
    *
    * @example
    * ```ts ignore
@@ -154,49 +154,38 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   /**
    * What `Bun.serve` takes as `websocket` in an application that calls
-   * {@linkcode WebSocketServer.upgrade}. Under Deno, which needs no such thing, it is undefined.
+   * {@linkcode WebSocketServer.upgrade}. Several servers may be mounted on one `Bun.serve`, which is given
+   * the `websocket` of one of them: no other's `maxRecvSize` may be larger than that one's. Under Deno, which
+   * needs no such thing, it is undefined.
    *
    * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
    */
   get websocket(): BunWebSocketOptions {
-    return this.#parts.lifecycle.websocket as BunWebSocketOptions;
+    return this.#parts.lifecycle.websocket("websocket");
   }
 
-  // Where it listens.
-
-  /** The name of the transport: "deno_http", "deno_tcp", "bun_http" or "bun_tcp". */
-  get transport(): TransportName {
-    return this.#parts.kind.name;
-  }
-
-  /** What the transport can do. */
-  get capabilities(): Capabilities {
-    return this.#parts.kind.capabilities;
-  }
-
-  /** The address that it listens on, once started. */
-  get ip(): string | undefined {
-    return this.#parts.lifecycle.address?.ip ?? this.#parts.settings.hostname;
-  }
-
-  /** The port that it listens on, once started; before, the one asked for. */
-  get port(): number {
-    return this.#parts.lifecycle.address?.port ?? this.#parts.settings.port;
-  }
-
-  /** Whether it serves TLS. */
-  get isSsl(): boolean {
-    return this.#parts.lifecycle.address?.secure ?? this.#parts.settings.tls !== undefined;
-  }
-
-  /** The runtime's listening socket or HTTP server, once started. */
-  get listen(): unknown {
-    return this.#parts.transport.listener ?? this.#parts.settings.listen;
-  }
-
-  /** The same as {@linkcode WebSocketServer.listen}. */
-  get socket(): unknown {
-    return this.listen;
+  /**
+   * Gives {@linkcode WebSocketServer.websocket} together with the handlers of WebSockets that are not this
+   * server's: those of the application or of a framework, or another server's `websocket`. Each WebSocket goes
+   * to whom it belongs to. Of what Bun has once for all of them, `maxPayloadLength` is the larger one, and
+   * `perMessageDeflate` is this server's where it has compression.
+   *
+   * @param others The other handlers.
+   * @returns What `Bun.serve` takes as `websocket`; under Deno undefined.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT when the others set `idleTimeout`,
+   * `sendPings`, `backpressureLimit` or `closeOnBackpressureLimit` to what this server cannot have.
+   *
+   * @example
+   * ```ts ignore
+   * Bun.serve({
+   *   websocket: chat.websocketWith(upload.websocket),
+   *   fetch: (request, info) =>
+   *     (request.url.endsWith("/chat") ? chat : upload).upgrade(request, info),
+   * });
+   * ```
+   */
+  websocketWith<H extends BunWebSocketOptions>(others: H): BunWebSocketOptions {
+    return this.#parts.lifecycle.websocket("websocketWith", others);
   }
 
   // Connections.
@@ -258,11 +247,6 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   on(handlers: ServerEvents<C>): this {
     this.#parts.reports.keeping(() => setEvents(this.#parts.settings, handlers));
     return this;
-  }
-
-  /** The last error, else undefined. */
-  get error(): WebSocketError | undefined {
-    return this.#parts.reports.lastError;
   }
 
   /**

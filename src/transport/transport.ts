@@ -97,8 +97,11 @@ export interface Opening {
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */
   answer(head: RequestHead): Answer | Promise<Answer>;
-  /** The WebSocket is open. */
-  opened(channel: Channel): void;
+  /**
+   * The WebSocket is open. `extended` is false where the engine has none of the extensions that the answer
+   * tells of; it is told nothing where they are our own.
+   */
+  opened(channel: Channel, extended?: boolean): void;
   /** The peer is gone without ever having opened one. */
   failed(): void;
 }
@@ -169,10 +172,13 @@ export interface Transport {
   stop(): Promise<void>;
   /** Lets go, once no connection is left, of what could not be let go of before; must not reject. */
   end?(): Promise<void>;
-  /** Opens a WebSocket from a request to an application's own HTTP server. */
-  upgrade?(request: Request, info: unknown): Response | Promise<Response>;
-  /** The handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}. */
-  readonly websocket?: unknown;
+  /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
+  upgrade?(request: Request, info: unknown): Promise<Response>;
+  /**
+   * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
+   * with those of WebSockets that are not ours.
+   */
+  websocket?(others?: object): unknown;
 }
 
 /** A class of transports. */
