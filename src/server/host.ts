@@ -1,5 +1,6 @@
 import { AddressCounts } from "./address_counts.ts";
-import { type ConnectionInit, sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
 import { handlerError, WebSocketError } from "../base/errors.ts";
