@@ -4,19 +4,28 @@ import { RawClient } from "../../support/raw_client.ts";
 import { serve, variants } from "../../support/transports.ts";
 
 const HALF_HEAD = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ";
-const HALF_BODY = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nabc";
+const HALF_BODY = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nabc";
 const PLAIN = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 for (const variant of variants.filter(({ transport }) => transport === "http")) {
   describe(`shutdown() of ${variant.name}`, () => {
     it("does not wait for a client that has sent half a request head, and drops it", async () => {
-      await using served = await serve(variant, { onRequest: () => new Response("never") });
+      const onRequest = () => new Response("never");
+      await using served = await serve(variant, { onRequest });
+      // How long the engine itself waits for the rest shows on a server that is not shut down.
+      await using beside = await serve(variant, { onRequest });
       using client = await RawClient.connect(served.url);
-      client.write(HALF_HEAD);
+      using bystander = await RawClient.connect(beside.url);
+      for (const it of [client, bystander]) it.write(HALF_HEAD);
       // The server has seen the one before.
       assertEquals((await RawClient.ask(served.url, PLAIN)).status, 200);
-      await served.server.shutdown();
-      await client.end();
+      const shutDown = served.server.shutdown();
+      const first = await Promise.race([
+        client.end().then(() => "the server that is shut down"),
+        bystander.end().then(() => "the other one"),
+      ]);
+      assertEquals(first, "the server that is shut down");
+      await shutDown;
       assertEquals([client.received.length, served.errors], [0, []]);
     });
 
