@@ -22,7 +22,11 @@ export interface ConnectionHandlers<C> {
   ready?(connection: C): unknown;
   /** A text message has come. */
   utf8?(connection: C, data: string): unknown;
-  /** A binary message has come; the bytes are the handler's own. */
+  /**
+   * A binary message has come. The bytes are the handler's own, to keep and to change. On `deno_tcp`,
+   * messages of up to 1 KiB may be parts of one `ArrayBuffer`: to transfer the buffer, as `postMessage`
+   * can, transfer that of a copy made with `slice()`.
+   */
   binary?(connection: C, data: Uint8Array): unknown;
   /** A message of either kind has come; called after `utf8` or `binary`. */
   message?(connection: C, data: string | Uint8Array): unknown;

@@ -41,6 +41,7 @@ export class ServerHost<C extends WebSocketConnection>
   /** All connections from their accept to their end. */
   readonly all = new Set<C>();
   readonly #addresses: AddressCounts | null;
+  readonly #reserved = new Set<object>();
   readonly #ticker = new Ticker(() => this.call("onTick"));
   readonly #server: WebSocketServer<C>;
   readonly #onRequest: WebSocketServerOptions<C>["onRequest"];
@@ -179,6 +180,22 @@ export class ServerHost<C extends WebSocketConnection>
     } catch (error) {
       return this.#refused(error);
     }
+  }
+
+  reserve(ip: string): (() => void) | undefined {
+    const { maxConnections, maxConnectionsPerAddress, trustProxy } = this.settings;
+    if (this.all.size + this.#reserved.size >= maxConnections * 2) return undefined;
+    const place = {};
+    if (trustProxy?.has(ip) !== true) {
+      const from = this.#addresses?.from(ip) ?? 0;
+      if (from >= maxConnectionsPerAddress * 2) return undefined;
+      this.#addresses?.add(place, ip);
+    }
+    this.#reserved.add(place);
+    return () => {
+      this.#reserved.delete(place);
+      this.#addresses?.remove(place);
+    };
   }
 
   #refused(error: unknown): Refusal {

@@ -6,6 +6,7 @@ import { WebSocketError } from "../base/errors.ts";
 import type { ServerHost } from "./host.ts";
 import type { BunWebSocketOptions, WebSocketServerOptions } from "./options.ts";
 import { checkExtensions } from "./settings.ts";
+import { tidyDeadlines } from "../transport/deadlines.ts";
 import { selectTransport } from "../transport/select.ts";
 import type {
   Capabilities,
@@ -159,6 +160,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     await this.#patiently(this.#host.emptied());
     for (const connection of this.#host.all) sessionOf(connection).abandon();
     await this.#patiently(this.#transport.end?.());
+    tidyDeadlines();
     this.#state = "stopped";
     this.#host.log.info("Shut down");
     this.#finished.resolve();

@@ -1,20 +1,10 @@
 import { ConfiguredServer, serverHost } from "./configured_server.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { ReadableCallback, WebSocketServerOptions, WritableCallback } from "./options.ts";
-import {
-  type ReadableSource,
-  watchReadable,
-  watchWritable,
-  type WritableSink,
-} from "../streams/watch.ts";
-import { WatchList } from "../streams/watch_list.ts";
+import type { ReadableSource, WritableSink } from "../streams/watch.ts";
+import { WatchedStreams } from "../streams/watched_streams.ts";
 
-interface WatchLists {
-  readonly readables: WatchList<ReadableSource>;
-  readonly writables: WatchList<WritableSink>;
-}
-
-let listsOf: <C extends WebSocketConnection>(server: WatchingServer<C>) => WatchLists;
+let streamsOf: <C extends WebSocketConnection>(server: WatchingServer<C>) => WatchedStreams;
 
 /**
  * Begins to watch what a server was told to.
@@ -22,9 +12,7 @@ let listsOf: <C extends WebSocketConnection>(server: WatchingServer<C>) => Watch
  * @param server The server.
  */
 export function startWatching<C extends WebSocketConnection>(server: WatchingServer<C>): void {
-  const { readables, writables } = listsOf(server);
-  readables.run();
-  writables.run();
+  streamsOf(server).run();
 }
 
 /**
@@ -33,18 +21,15 @@ export function startWatching<C extends WebSocketConnection>(server: WatchingSer
  * @param server The server.
  */
 export function stopWatching<C extends WebSocketConnection>(server: WatchingServer<C>): void {
-  const { readables, writables } = listsOf(server);
-  readables.stop();
-  writables.stop();
+  streamsOf(server).stop();
 }
 
 /** A server that watches streams beside its connections. */
 export class WatchingServer<C extends WebSocketConnection> extends ConfiguredServer<C> {
-  readonly #readables: WatchList<ReadableSource>;
-  readonly #writables: WatchList<WritableSink>;
+  readonly #streams: WatchedStreams;
 
   static {
-    listsOf = (server) => ({ readables: server.#readables, writables: server.#writables });
+    streamsOf = (server) => server.#streams;
   }
 
   /**
@@ -55,15 +40,13 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
   constructor(options: WebSocketServerOptions<C>) {
     super(options);
     const host = serverHost(this);
-    const watchHost = {
+    this.#streams = new WatchedStreams({
       server: this,
       warn: (message: string) => host.log.warn(message),
       report: (error: unknown) => host.report(error),
-    };
-    this.#readables = new WatchList(watchReadable, watchHost);
-    this.#writables = new WatchList(watchWritable, watchHost);
-    this.#readables.add(options.watchReadable ?? []);
-    this.#writables.add(options.watchWritable ?? []);
+    });
+    this.#streams.readables.add(options.watchReadable ?? []);
+    this.#streams.writables.add(options.watchWritable ?? []);
   }
 
   /**
@@ -86,7 +69,7 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
     callback: ReadableCallback<C, Source>,
     ...pairs: (ReadableSource | ReadableCallback<C>)[]
   ): this {
-    serverHost(this).keeping(() => this.#readables.add([source, callback, ...pairs]));
+    serverHost(this).keeping(() => this.#streams.readables.add([source, callback, ...pairs]));
     return this;
   }
 
@@ -103,7 +86,7 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
     callback: WritableCallback<C, Sink>,
     ...pairs: (WritableSink | WritableCallback<C>)[]
   ): this {
-    serverHost(this).keeping(() => this.#writables.add([sink, callback, ...pairs]));
+    serverHost(this).keeping(() => this.#streams.writables.add([sink, callback, ...pairs]));
     return this;
   }
 
@@ -123,7 +106,9 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
   watchedReadable(
     source?: ReadableSource,
   ): ReadableCallback<C> | undefined | [ReadableSource, ReadableCallback<C>][] {
-    return source === undefined ? this.#readables.pairs() : this.#readables.callback(source);
+    return source === undefined
+      ? this.#streams.readables.pairs()
+      : this.#streams.readables.callback(source);
   }
 
   /**
@@ -142,28 +127,31 @@ export class WatchingServer<C extends WebSocketConnection> extends ConfiguredSer
   watchedWritable(
     sink?: WritableSink,
   ): WritableCallback<C> | undefined | [WritableSink, WritableCallback<C>][] {
-    return sink === undefined ? this.#writables.pairs() : this.#writables.callback(sink);
+    return sink === undefined
+      ? this.#streams.writables.pairs()
+      : this.#streams.writables.callback(sink);
   }
 
   /**
-   * Lets sources go; they can be read by others afterwards.
+   * Releases sources; others can read them afterwards. A chunk of a web stream that had been read by then is
+   * still handed to its callback.
    *
    * @param sources The sources; those that are not watched are passed over.
    * @returns The server.
    */
   unwatchReadable(...sources: ReadableSource[]): this {
-    this.#readables.remove(sources);
+    this.#streams.readables.remove(sources);
     return this;
   }
 
   /**
-   * Lets sinks go; they can be written by others afterwards.
+   * Releases sinks; others can write to them afterwards.
    *
    * @param sinks The sinks; those that are not watched are passed over.
    * @returns The server.
    */
   unwatchWritable(...sinks: WritableSink[]): this {
-    this.#writables.remove(sinks);
+    this.#streams.writables.remove(sinks);
     return this;
   }
 }

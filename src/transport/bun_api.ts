@@ -8,7 +8,8 @@
 /** Bun's `Socket`. */
 export interface BunSocket<Data> {
   data: Data;
-  readonly remoteAddress: string;
+  /** undefined on a Unix socket. */
+  readonly remoteAddress?: string;
   readonly remotePort?: number;
   /** null on a plain socket. */
   getTLSVersion(): string | null;

@@ -117,6 +117,11 @@ export interface TransportHost {
   readonly extensions: readonly { readonly name: string }[];
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
+  /**
+   * Takes a seat for a peer whose TLS handshake is under way; gives what lets go of it, or undefined when
+   * all are taken.
+   */
+  reserve(ip: string): (() => void) | undefined;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
   /** Serves a plain HTTP request. */

@@ -1,5 +1,4 @@
-import { isUpgradeRequest, RequestHead } from "../../protocol/mod.ts";
-import { isHost } from "../../protocol/opening/host.ts";
+import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
@@ -28,34 +27,34 @@ export function decide(
   secure: boolean | undefined,
 ): Decision | Promise<Decision> {
   const { url, headers } = request;
-  const target = targetOf(url, headers.get("host"));
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
-  const head = new RequestHead(request.method, target ?? url, 1, fieldsOf(headers));
+  const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
   if (host.servesRequests && !isUpgradeRequest(head)) {
     return URL.canParse(url) ? host.request(request, { remote }) : refusal(400);
   }
-  if (target === undefined) return refusal(400);
+  if (!tellsUrl(head)) return refusal(400);
   const opening = host.accept({
     remote,
-    secure: secure ?? target.startsWith("https:"),
+    secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
     native: request,
     destroy,
   });
   return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
 }
 
-/** The schemes of the URLs that engines make: of a socket of theirs, or the target's own (RFC 9112 §3.2.2). */
-const SCHEME = /^(?:http|ws)(s?)(?:\+unix)?:\/\//i;
-
 /**
- * Gives what the client has asked for as an absolute URL. It is undefined where the engine's URL does not
- * tell: engines put it together from any target and Host, and guess the host where there is none.
+ * Tells whether it is known what the client has asked for: engines put the URL together from any target and
+ * Host field, and guess the host where there is none.
  */
-function targetOf(url: string, host: string | null): string | undefined {
-  const scheme = SCHEME.exec(url);
-  if (scheme === null || host === null || host === "" || !isHost(host)) return undefined;
-  const target = `http${scheme[1].toLowerCase()}://${url.slice(scheme[0].length)}`;
-  return URL.canParse(target) ? target : undefined;
+function tellsUrl(head: RequestHead): boolean {
+  const host = head.get("host");
+  if (!host || !isHostField(host)) return false;
+  try {
+    requestUrl(head, false);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Before its request is answered an engine cannot drop a peer. */

@@ -56,8 +56,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #stalled = false;
   // Set when nothing is looked at any more, and the socket is about to go.
   #lingering: Lingering | null = null;
-  // Set when nothing more can come: the peer's Close frame has, or the end of its stream.
-  #complete = false;
   // Set when the socket was told to end.
   #socketEnded = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
@@ -190,6 +188,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#state = State.CLOSING;
     this.#listening = false;
     this.#life.closing();
+    // Megabytes may lie between here and the peer's answer, and nobody wants them any more.
+    this.#receiver.ignoreMessages();
     // A receiver that waits for a slow handler would never see the peer's answer.
     this.resume();
     this.#startTimer();
@@ -266,7 +266,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   /** The peer has ended its half of the stream: what was sent to it before still goes out. */
   end(): void {
-    this.#complete = true;
     if (this.#state < State.ENDING) {
       if (this.#state === State.OPEN) this.#life.closing();
       this.#finish();
@@ -362,7 +361,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
       );
       this.#life.closing();
     }
-    this.#complete = true;
     this.#finish();
   }
 
@@ -419,16 +417,11 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#readOn();
   }
 
-  /**
-   * Where nothing can come any more, the socket closes. A peer that was failed may be in the midst of
-   * sending: what still comes is read and dropped until it has closed too, since closing with unread
-   * bytes would reset the connection and could take our last frame with it.
-   */
+  /** What a peer may still be sending is read and dropped until it has closed too. */
   #endSocket(): void {
     if (this.#socketEnded) return;
     this.#socketEnded = true;
-    if (this.#complete) this.#socket.end();
-    else this.#socket.closeWrite();
+    this.#socket.end();
   }
 
   #startTimer(): void {

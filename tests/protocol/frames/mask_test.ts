@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { applyMask } from "../../src/protocol/mod.ts";
-import { bytes } from "../support/notation.ts";
+import { applyMask } from "../../../src/protocol/mod.ts";
+import { bytes } from "../../support/notation.ts";
 
 /** RFC 6455 §5.3 as it is written: octet i of the result is octet i XOR octet (i mod 4) of the key. */
 function maskOneByOne(

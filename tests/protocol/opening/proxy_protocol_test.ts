@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { ProtocolError, type ProxyHeader, ProxyHeaderParser } from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
-import { bytes } from "../support/notation.ts";
-import { everySplit } from "../support/splits.ts";
+import { ProtocolError, type ProxyHeader, ProxyHeaderParser } from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
+import { bytes } from "../../support/notation.ts";
+import { anyCuts, cutAnywhere, everySplit, singleBytes } from "../../support/splits.ts";
 
 const SIGNATURE = "0d0a0d0a000d0a515549540a";
 const V4 = "cb007107 c0000201 1267 01bb";
@@ -122,6 +122,45 @@ describe("a PROXY header", () => {
     for (const beginning of ["PROXX", "X", "PROXY\r", "\r\n\r\nX", "\n"]) {
       assertThrows(() => parse([new TextEncoder().encode(beginning)]), ProtocolError);
     }
+  });
+
+  it("of any bytes comes to the same however they are split", () => {
+    const start = fc.constantFrom(
+      "",
+      "PROXY UNKNOWN\r\n",
+      "PROXY TCP4 ",
+      `x${SIGNATURE}`,
+      `x${V4}`,
+    );
+    const outcome = (pieces: Uint8Array[]) => {
+      const parser = new ProxyHeaderParser(256);
+      try {
+        for (const [i, piece] of pieces.entries()) {
+          const header = parser.push(piece);
+          if (header === undefined) continue;
+          return [header.source, concat(parser.rest, ...pieces.slice(i + 1))];
+        }
+        return "unfinished";
+      } catch (error) {
+        assert(error instanceof ProtocolError);
+        return "refused";
+      }
+    };
+    fc.assert(
+      fc.property(
+        start,
+        fc.uint8Array({ minLength: 1, maxLength: 300 }),
+        anyCuts,
+        (start, random, cuts) => {
+          const first = start.startsWith("x") ? bytes(start.slice(1)) : start;
+          const whole = concat(first, random);
+          const expected = outcome([whole]);
+          assertEquals(outcome(cutAnywhere(whole, cuts)), expected);
+          assertEquals(outcome(singleBytes(whole)), expected);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it("of any bytes is unfinished, told or refused, and nothing else", () => {

@@ -1,11 +1,11 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   formatExtension,
   parseExtensions,
   permessageDeflate,
   type PermessageDeflateOptions,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 /** The answer to a `Sec-WebSocket-Extensions` field, or "declined". */
 function answer(field: string, options: PermessageDeflateOptions = {}): string {
@@ -272,5 +272,23 @@ describe("permessage-deflate: options", () => {
     for (const level of [0, 10, -1, 1.5, NaN]) {
       assertThrows(() => permessageDeflate({ level }), RangeError, `level ${level}`);
     }
+  });
+
+  it("are refused by name when they are unknown, as a misspelled one is", () => {
+    for (const name of ["contextTakeOver", "windowBits", "threshold", "toString", "__proto__"]) {
+      const options = JSON.parse(`{ "${name}": true }`);
+      const error = assertThrows(() => permessageDeflate(options), TypeError, `"${name}"`);
+      assertEquals((error as { code?: string }).code, "ERR_INVALID_ARGUMENT");
+      assertMatch(error.message, /use contextTakeover, .*, level$/);
+    }
+  });
+
+  it("are refused when they are of a wrong type", () => {
+    const wrong = [true, "fast", 3, null, { contextTakeover: "yes" }, { contextTakeover: 1 }];
+    for (const options of wrong as object[]) {
+      assertThrows(() => permessageDeflate(options), TypeError, "Cannot use");
+    }
+    assertThrows(() => permessageDeflate({ level: "3" as unknown as number }), RangeError, "level");
+    assertEquals(permessageDeflate({ level: undefined }).options.level, 3);
   });
 });

@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { decodeAscii, decodeUtf8, Utf8Validator } from "../../src/protocol/mod.ts";
-import { bytes } from "../support/notation.ts";
-import { anyCuts, cutAnywhere, everySplit, singleBytes } from "../support/splits.ts";
+import { decodeAscii, decodeUtf8, Utf8Validator } from "../../../src/protocol/mod.ts";
+import { bytes } from "../../support/notation.ts";
+import { anyCuts, cutAnywhere, everySplit, singleBytes } from "../../support/splits.ts";
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

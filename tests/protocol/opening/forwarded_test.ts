@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { parseForwarded, parseForwardedFor, unmapped } from "../../src/protocol/mod.ts";
+import { parseForwarded, parseForwardedFor, unmapped } from "../../../src/protocol/mod.ts";
 
 /** An address as "ip port", "-" for none, "malformed" instead of a list for none at all. */
 type Told = string[] | "malformed";

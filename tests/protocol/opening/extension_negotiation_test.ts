@@ -6,13 +6,10 @@ import {
   type ExtensionSession,
   negotiateExtensions,
   parseExtensions,
-  Receiver,
   RSV1,
   RSV2,
   RSV3,
-} from "../../src/protocol/mod.ts";
-import { clientFrame } from "../support/client_frame.ts";
-import { Recorder } from "../support/recorder.ts";
+} from "../../../src/protocol/mod.ts";
 
 function session(rsv: number): ExtensionSession {
   return { rsv, parameters: [], decode: (it) => it, encode: () => undefined };
@@ -85,41 +82,38 @@ describe("extensions, negotiated (RFC 6455 §9.1)", () => {
     }
   });
 
+  it("closes the sessions made so far when one cannot be made", () => {
+    const failures: Extension[] = [
+      { name: "x-bad", negotiate: () => session(RSV1) },
+      { name: "x-bad", negotiate: () => null as unknown as ExtensionSession },
+      {
+        name: "x-bad",
+        negotiate: () => {
+          throw new RangeError("cannot");
+        },
+      },
+    ];
+    for (const failing of failures) {
+      const closed: string[] = [];
+      const closing = (name: string, rsv: number, then = () => {}): Extension => ({
+        name,
+        negotiate: () => ({ ...session(rsv), close: () => (closed.push(name), then()) }),
+      });
+      const others = [
+        closing("x-a", RSV1, () => {
+          throw new Error("of close()");
+        }),
+        closing("x-b", RSV2),
+      ];
+      const error = assertThrows(() => agree([...others, failing], "x-a, x-b, x-bad"));
+      assertEquals((error as Error).message === "of close()", false);
+      assertEquals(closed, ["x-a", "x-b"]);
+    }
+  });
+
   it("refuses two that claim the same bit, and only when both are agreed on", () => {
     const both = [extension("x-a", RSV1), extension("x-b", RSV1)];
     assertEquals(agree(both, "x-b"), ["x-b"]);
     assertThrows(() => agree(both, "x-b, x-a"), TypeError, '"x-b"');
-  });
-});
-
-describe("extensions, at work", () => {
-  it("let a small extension of the user's own shift every letter both ways", () => {
-    const shift = (payload: Uint8Array, by: number) => payload.map((it) => it + by);
-    const caesar: Extension = {
-      name: "x-caesar",
-      negotiate([{ parameters }]) {
-        const by = Number(new Map(parameters).get("by"));
-        if (!(by > 0)) return undefined;
-        return {
-          rsv: RSV3,
-          parameters: [["by", String(by)]],
-          decode: (payload) => shift(payload, -by),
-          encode: (payload) => shift(payload, by),
-        };
-      },
-    };
-    assertEquals(agree([caesar], "x-caesar"), [], "it declines an offer without by");
-    const agreed = negotiateExtensions([caesar], parseExtensions("x-caesar; by=3"));
-    const recorder = new Recorder();
-    const receiver = new Receiver(recorder, { maxMessageSize: 100, extensions: agreed });
-    receiver.push(clientFrame(1, "dyh", { rsv: RSV3 }));
-    assertEquals(recorder.lines, ["text ave"]);
-    assertEquals(
-      agreed[0].session.encode(new TextEncoder().encode("ave")),
-      shift(
-        new TextEncoder().encode("ave"),
-        3,
-      ),
-    );
   });
 });

@@ -8,8 +8,8 @@ import {
   MAX_CLOSE_REASON,
   ProtocolError,
   readCloseStatus,
-} from "../../src/protocol/mod.ts";
-import { bytes } from "../support/notation.ts";
+} from "../../../src/protocol/mod.ts";
+import { bytes } from "../../support/notation.ts";
 
 describe("close codes (RFC 6455 §7.4)", () => {
   const ranges: [from: number, to: number, allowed: boolean, why: string][] = [

@@ -12,10 +12,10 @@ import {
   RSV1,
   RSV2,
   Sender,
-} from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
-import { bytes } from "../support/notation.ts";
-import { parseServerFrames } from "../support/server_frames.ts";
+} from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
+import { bytes } from "../../support/notation.ts";
+import { parseServerFrames } from "../../support/server_frames.ts";
 
 /** All that waits, piece by piece, each copied as writing it would. */
 function drain(output: OutputQueue): Uint8Array[] {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
-import { MessageAssembly } from "../../src/protocol/frames/message_assembly.ts";
+import { MessageAssembly } from "../../../src/protocol/frames/message_assembly.ts";
 
 const MAX_RESERVE = 4096;
 const BINARY = 2;

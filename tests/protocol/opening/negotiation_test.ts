@@ -8,7 +8,7 @@ import {
   HttpError,
   parseExtensions,
   parseSubprotocols,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 function refuses(act: () => unknown, field: string): void {
   const error = assertThrows(act, HttpError, field);
@@ -173,6 +173,20 @@ describe("Sec-WebSocket-Extensions (RFC 6455 §9.1)", () => {
         assert(performance.now() - started < 300, `${read.name} of ${field.slice(0, 20)}`);
       }
     }
+  });
+});
+
+describe("Sec-WebSocket-Extensions, written (RFC 6455 §9.1)", () => {
+  it("refuses what is not a token, which would be read as something else", () => {
+    const refused: ExtensionOffer[] = [
+      { name: "", parameters: [] },
+      { name: "a b", parameters: [] },
+      { name: "a", parameters: [["b;c", undefined]] },
+      { name: "a", parameters: [["b", "c, d"]] },
+      { name: "a", parameters: [["b", ""]] },
+      { name: "a", parameters: [["b", 10 as unknown as string]] },
+    ];
+    for (const it of refused) assertThrows(() => formatExtension(it), TypeError, "use a token");
   });
 });
 

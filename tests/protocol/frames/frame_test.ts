@@ -13,8 +13,8 @@ import {
   RSV2,
   RSV3,
   writeFrameHeader,
-} from "../../src/protocol/mod.ts";
-import { bytes, hex } from "../support/notation.ts";
+} from "../../../src/protocol/mod.ts";
+import { bytes, hex } from "../../support/notation.ts";
 
 /** Reads the header at the beginning of some bytes, all of which it must take. */
 function read(notation: string): FrameHeader {

@@ -9,14 +9,14 @@ import {
   parseExtensions,
   type PermessageDeflateOptions,
   Sender,
-} from "../../src/protocol/mod.ts";
-import { clientFrame, concat } from "../support/client_frame.ts";
-import { agree, extensions, noise } from "../support/deflate.ts";
-import { DeflatePeer } from "../support/deflate_peer.ts";
-import { bytes } from "../support/notation.ts";
-import { receive, record } from "../support/recorder.ts";
-import { parseServerFrames } from "../support/server_frames.ts";
-import { everySplit } from "../support/splits.ts";
+} from "../../../src/protocol/mod.ts";
+import { clientFrame, concat } from "../../support/client_frame.ts";
+import { agree, extensions, noise } from "../../support/deflate.ts";
+import { DeflatePeer } from "../../support/deflate_peer.ts";
+import { bytes } from "../../support/notation.ts";
+import { receive, record } from "../../support/recorder.ts";
+import { parseServerFrames } from "../../support/server_frames.ts";
+import { everySplit } from "../../support/splits.ts";
 
 const RSV1 = 0x40;
 const utf8 = new TextEncoder();

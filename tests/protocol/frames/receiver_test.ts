@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
-import { ProtocolError } from "../../src/protocol/mod.ts";
-import { clientFrame, concat } from "../support/client_frame.ts";
-import { bytes } from "../support/notation.ts";
-import { receive, record } from "../support/recorder.ts";
-import { cut, singleBytes } from "../support/splits.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ProtocolError } from "../../../src/protocol/mod.ts";
+import { clientFrame, closeBytes, concat } from "../../support/client_frame.ts";
+import { bytes } from "../../support/notation.ts";
+import { receive, record } from "../../support/recorder.ts";
+import { cut, singleBytes } from "../../support/splits.ts";
 import { TABLE } from "./receiver_table.ts";
 
 /** Where to cut in two: everywhere, but in a long row not at every byte of the payload's middle. */
@@ -128,6 +128,72 @@ describe("receiver: turns", () => {
   });
 });
 
+describe("receiver: messages that are ignored", () => {
+  const notUtf8 = clientFrame(1, Uint8Array.of(0xff));
+  const fragments = [clientFrame(2, "a", { fin: false }), clientFrame(9), clientFrame(0, "b")];
+  const close = clientFrame(8, closeBytes(1000));
+  const whole = concat(clientFrame(1, "abc"), notUtf8, ...fragments, clientFrame(2, "d"), close);
+
+  it("are passed over, wherever they are cut, and control frames are told of", () => {
+    for (const pieces of [...places(whole.length).map((at) => cut(whole, [at])), [whole]]) {
+      const { receiver, recorder } = record();
+      receiver.ignoreMessages();
+      for (const piece of pieces) receiver.push(piece.slice());
+      assertEquals(recorder.lines, ["ping", "close 1000"]);
+    }
+  });
+
+  it("may be half-read already, or behind the one that is being told of", () => {
+    for (const at of places(whole.length).filter((at) => at < clientFrame(1, "abc").length)) {
+      const [first, rest] = cut(whole, [at]);
+      const { receiver, recorder } = record();
+      receiver.push(first.slice());
+      receiver.ignoreMessages();
+      receiver.push(rest.slice());
+      assertEquals(recorder.lines, ["ping", "close 1000"]);
+    }
+    const { receiver, recorder } = record();
+    recorder.after = () => receiver.ignoreMessages();
+    receiver.push(whole.slice());
+    assertEquals(recorder.lines, ["text abc", "ping", "close 1000"]);
+  });
+
+  it("must be in frames that are right, and within the bounds", () => {
+    const long = concat(clientFrame(2, "abc", { fin: false }), clientFrame(0, "de"));
+    for (
+      const [sent, told] of [
+        [clientFrame(0, "a"), "fail 1002 RFC 6455 §5.4"],
+        [concat(fragments[0], clientFrame(1, "a")), "fail 1002 RFC 6455 §5.4"],
+        [clientFrame(1, "abcde"), "fail 1009 maxRecvSize"],
+        [long, "fail 1009 maxRecvSize"],
+      ] as const
+    ) {
+      for (const pieces of [[sent], singleBytes(sent)]) {
+        const { receiver, recorder } = record({ maxMessageSize: 4 });
+        receiver.ignoreMessages();
+        for (const piece of pieces) receiver.push(piece.slice());
+        assertEquals(recorder.lines, [told]);
+      }
+    }
+  });
+
+  it("need not be what an extension can decode", () => {
+    const session = {
+      rsv: 0x40,
+      parameters: [],
+      decode: (): never => assert(false, "decoded") as never,
+      encode: (payload: Uint8Array) => payload,
+    };
+    const frame = clientFrame(1, "abc", { rsv: 0x40 });
+    for (const pieces of [[frame], singleBytes(frame)]) {
+      const { receiver, recorder } = record({ extensions: [{ name: "x", session }] });
+      receiver.ignoreMessages();
+      for (const piece of pieces) receiver.push(piece.slice());
+      assertEquals(recorder.lines, []);
+    }
+  });
+});
+
 describe("receiver: the end", () => {
   it("takes nothing after end(), also when it is called within an event", () => {
     const { receiver, recorder } = record();
@@ -164,19 +230,15 @@ describe("receiver: the end", () => {
     assertEquals(receive([chunk]).lines, ["text a", "ping", "fail 1002 RFC 6455 §5.2"]);
   });
 
-  it("lets an error of a listener's through", () => {
+  it("lets an error of a listener's through, and has ended then", () => {
     const { receiver, recorder } = record();
     recorder.after = () => {
       throw new TypeError("the listener's");
     };
-    let thrown: unknown;
-    try {
-      receiver.push(clientFrame(1, "a"));
-    } catch (error) {
-      thrown = error;
-    }
-    assert(thrown instanceof TypeError);
-    assertEquals(recorder.lines, ["text a"]);
+    const chunk = concat(clientFrame(1, "a"), clientFrame(1, "b"));
+    assertThrows(() => receiver.push(chunk), TypeError, "the listener's");
+    receiver.push(clientFrame(1, "c"));
+    assertEquals([recorder.lines, receiver.ended, receiver.idle], [["text a"], true, true]);
   });
 });
 
@@ -227,6 +289,63 @@ describe("receiver: memory", () => {
         pooled.fill(0xff);
       }
       assertEquals(recorder.events, [["binary", new Uint8Array(1000).fill(7)]]);
+    }
+  });
+
+  it("needs no global Buffer", () => {
+    const global = globalThis as { Buffer?: unknown };
+    const kept = Object.getOwnPropertyDescriptor(global, "Buffer")!;
+    delete global.Buffer;
+    try {
+      assertEquals(receive([clientFrame(1, "a"), clientFrame(2, "b")]).lines, [
+        "text a",
+        "binary 62",
+      ]);
+    } finally {
+      Object.defineProperty(global, "Buffer", kept);
+    }
+  });
+
+  it("with shareBuffers, small messages of one read are parts of one buffer, no byte in common", () => {
+    const { receiver, recorder } = record({ shareBuffers: true });
+    const sizes = [0, 1, 64, 1024, 1025, 3000, 64, 1024, 1024, 1024, 1024, 1];
+    const payloads = sizes.map((size, i) => new Uint8Array(size).fill(i));
+    const chunk = concat(...payloads.map((it) => clientFrame(2, it)));
+    receiver.push(chunk);
+    receiver.push(clientFrame(2, "next"));
+    chunk.fill(0xff);
+    const told = recorder.events.map(([, data]) => data as Uint8Array);
+    assertEquals(told.slice(0, -1), payloads);
+    for (const it of told) it.fill(0xaa);
+    assert(told.every((it) => it.every((byte) => byte === 0xaa)));
+    for (const it of told) {
+      assertEquals(it.buffer.byteLength <= (it.length > 1024 ? it.length : 4096), true);
+    }
+    const last = told.at(-1)!;
+    assert(told.slice(0, -1).every((it) => it.buffer !== last.buffer), "another read");
+    const own = last.slice();
+    structuredClone(own, { transfer: [own.buffer] });
+    assertEquals([own.length, last.length], [0, 4]);
+  });
+
+  it("gives bytes of their own also when an extension gives a Buffer of what it was given", () => {
+    const extensions = [{
+      name: "x-view",
+      session: {
+        rsv: 0x10,
+        parameters: [],
+        decode: (it: Uint8Array) => Buffer.from(it.buffer, it.byteOffset, it.length),
+        encode: () => undefined,
+      },
+    }];
+    for (const at of [0, 10]) {
+      const { receiver, recorder } = record({ extensions });
+      for (const chunk of cut(clientFrame(2, "a".repeat(20), { rsv: 0x10 }), [at])) {
+        receiver.push(chunk);
+        chunk.fill(0xff);
+      }
+      for (const chunk of cut(clientFrame(1, "b".repeat(20)), [10])) receiver.push(chunk);
+      assertEquals(recorder.events[0][1], new Uint8Array(20).fill(0x61));
     }
   });
 

@@ -8,9 +8,9 @@ import {
   RequestHead,
   RequestHeadParser,
   requestUrl,
-} from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
-import { anyCuts, cut, cutAnywhere, everySplit, singleBytes } from "../support/splits.ts";
+} from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
+import { anyCuts, cut, cutAnywhere, everySplit, singleBytes } from "../../support/splits.ts";
 import { GET, HOST, REFUSED, SERVED } from "./http_table.ts";
 
 const LIMITS = { maxSize: 16_384, maxFields: 100 };
@@ -99,6 +99,13 @@ describe("request head (RFC 9112)", () => {
     assertEquals(parsed(GET, HOST, "A: \x80\xff\tb").get("a"), "\x80\xff\tb");
   });
 
+  it("joins cookies as the one list that they are (RFC 9113 §8.2.3)", () => {
+    assertEquals(
+      parsed(GET, HOST, "Cookie: a=1; b=2", "cookie: c=3").get("cookie"),
+      "a=1; b=2; c=3",
+    );
+  });
+
   it("gives the same after it has been made compact", () => {
     const it = parsed(GET, HOST, "A: 1", "a: 2");
     const before = [...it];
@@ -131,6 +138,19 @@ describe("request head, served", () => {
       }
     });
   }
+
+  it("gives the path and query of an engine's URL for a socket that has no host (RFC 9112 §3.3)", () => {
+    const url = "http+unix://%2Ftmp%2Fa.sock/b?c";
+    assertEquals(requestUrl(new RequestHead("GET", url, 1, "\r\nHost: d"), false), "http://d/b?c");
+    assertThrows(() => requestUrl(new RequestHead("GET", url, 1, ""), false), HttpError, "Host");
+  });
+
+  it("makes no URL up for a target of an unknown form or scheme", () => {
+    for (const target of ["", "a", "*", "foo://a/b", "file:///etc", "//", "http:/a", "http://"]) {
+      const it = new RequestHead("GET", target, 1, target === "//" ? "" : "\r\nHost: a");
+      assertThrows(() => requestUrl(it, false), HttpError, "Cannot", target);
+    }
+  });
 
   it("gives the URL of a request that came over TLS", () => {
     assertEquals(requestUrl(parsed("GET /a HTTP/1.1", HOST), true), "https://example.com/a");
@@ -193,7 +213,8 @@ describe("request head: limits", () => {
       ["a masked frame", Uint8Array.of(0x81, 0x85)],
       ["NUL", Uint8Array.of(0)],
       ["a blank", latin1(" ")],
-      ["a line break", latin1("\r\n")],
+      ["five line breaks", latin1("\r\n\r\n\r\n\r\n\r\n")],
+      ["the PROXY protocol, version 2", latin1("\r\n\r\n\0\r\nQUIT\n")],
       ["SSH", latin1("SSH-2.0-OpenSSH_9.6\r\n")],
       ["a word without end", latin1("A".repeat(24))],
       ["JSON", latin1('{"a":1}')],

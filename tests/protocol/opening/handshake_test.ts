@@ -7,7 +7,7 @@ import {
   readOpeningHandshake,
   type RequestFields,
   versionNotServed,
-} from "../../src/protocol/mod.ts";
+} from "../../../src/protocol/mod.ts";
 
 const RIGHT: Record<string, string> = {
   "host": "server.example.com",
@@ -61,6 +61,10 @@ describe("opening handshake (RFC 6455 §4.2.1)", () => {
     ["3. Upgrade among others", { "upgrade": "h2c, websocket" }],
     ["4. Connection in any case, among others", { "connection": "keep-alive, UPGRADE" }],
     ["5. a key with + and /", { "sec-websocket-key": "+/+/+/+/+/+/+/+/+/+/+w==" }],
+    ["2. a Host with a port", { "host": "a.example:8080" }],
+    ["2. a Host that is an address", { "host": "[::1]:80" }],
+    ["7. an opaque origin", { "origin": "null" }],
+    ["7. an origin with a comma", { "origin": "app://a,b" }],
     ["a body of no bytes", { "content-length": "0" }],
   ];
   for (const [rule, fields] of taken) {
@@ -78,6 +82,16 @@ describe("opening handshake (RFC 6455 §4.2.1)", () => {
     ["1. another method", 405, {}, { method: "POST" }],
     ["1. a method in lower case", 405, {}, { method: "get" }],
     ["1. HTTP/1.0", 400, {}, { minorVersion: 0 }],
+    ["2. an empty Host", 400, { "host": "" }],
+    ["2. two Hosts", 400, { "host": "a.example, b.example" }],
+    ["2. the same Host twice", 400, { "host": "a.example, a.example" }],
+    ["2. a Host with a user", 400, { "host": "a@b.example" }],
+    ["7. two Origins", 400, { "origin": "http://a.example, http://b.example" }],
+    ["7. the same Origin twice", 400, { "origin": "http://a.example, http://a.example" }],
+    ["7. two Origins of a draft", 400, {
+      "sec-websocket-version": "8",
+      "sec-websocket-origin": "http://a.example, http://b.example",
+    }],
     ["3. no Upgrade", 426, { "upgrade": undefined }],
     ["3. an empty Upgrade", 426, { "upgrade": "" }],
     ["3. another Upgrade", 426, { "upgrade": "h2c" }],

@@ -1,4 +1,4 @@
-import type { NegotiatedExtension, ReceiverOptions } from "../../src/protocol/mod.ts";
+import type { NegotiatedExtension, ReceiverOptions } from "../../../src/protocol/mod.ts";
 
 /**
  * What a client sends and what a receiver must tell of it. The bytes are written as `notation.ts`

@@ -4,12 +4,12 @@ import { describe, it } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type ExtensionSession, ProtocolError } from "../../src/protocol/mod.ts";
-import { clientFrame, concat } from "../support/client_frame.ts";
-import { agree, extensions, noise, squeeze } from "../support/deflate.ts";
-import { bytes } from "../support/notation.ts";
-import { receive, record } from "../support/recorder.ts";
-import { everySplit } from "../support/splits.ts";
+import { type ExtensionSession, ProtocolError } from "../../../src/protocol/mod.ts";
+import { clientFrame, concat } from "../../support/client_frame.ts";
+import { agree, extensions, noise, squeeze } from "../../support/deflate.ts";
+import { bytes } from "../../support/notation.ts";
+import { receive, record } from "../../support/recorder.ts";
+import { everySplit } from "../../support/splits.ts";
 
 const RSV1 = 0x40;
 const MIB = 2 ** 20;

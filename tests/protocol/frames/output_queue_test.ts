@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { MAX_SCRATCH, OutputQueue } from "../../src/protocol/mod.ts";
-import { concat } from "../support/client_frame.ts";
+import { MAX_SCRATCH, OutputQueue } from "../../../src/protocol/mod.ts";
+import { concat } from "../../support/client_frame.ts";
 
 /** Writes bytes of one value by way of the scratch buffer. */
 function write(queue: OutputQueue, size: number, value: number, reserved = size): void {

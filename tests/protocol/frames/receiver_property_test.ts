@@ -1,10 +1,10 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Opcode } from "../../src/protocol/mod.ts";
-import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
-import { receive, record, type Recording } from "../support/recorder.ts";
-import { anyCuts, cutAnywhere, singleBytes } from "../support/splits.ts";
+import { Opcode } from "../../../src/protocol/mod.ts";
+import { clientFrame, closeBytes, concat } from "../../support/client_frame.ts";
+import { receive, record, type Recording } from "../../support/recorder.ts";
+import { anyCuts, cutAnywhere, singleBytes } from "../../support/splits.ts";
 
 type Key = [number, number, number, number];
 const byte = fc.nat(255);

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { FIXED_LITERAL_BITS } from "../../src/protocol/deflate/deflate_alphabet.ts";
-import { HuffmanCode } from "../../src/protocol/deflate/huffman_code.ts";
+import { FIXED_LITERAL_BITS } from "../../../src/protocol/deflate/deflate_alphabet.ts";
+import { HuffmanCode } from "../../../src/protocol/deflate/huffman_code.ts";
 
 /** The code fitted to these frequencies, with what every code must be: complete and within its limit. */
 function fitted(frequencies: number[], maxBits: number): HuffmanCode {

@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { RawDeflater } from "../../src/protocol/deflate/deflate_raw.ts";
-import { concat } from "../support/client_frame.ts";
-import { noise } from "../support/deflate.ts";
-import { bytes } from "../support/notation.ts";
+import { RawDeflater } from "../../../src/protocol/deflate/deflate_raw.ts";
+import { concat } from "../../support/client_frame.ts";
+import { noise } from "../../support/deflate.ts";
+import { bytes } from "../../support/notation.ts";
 
 const TAIL = bytes("00 00 ff ff");
 const WINDOW_BITS = [8, 9, 10, 11, 12, 13, 14, 15];
