@@ -212,7 +212,11 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   async upgrade(request: Request, info: unknown): Promise<Response> {
     if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("upgrade"));
     if (this.#state === "new") this.#run();
-    return await this.#transport.upgrade(request, info);
+    try {
+      return await this.#transport.upgrade(request, info);
+    } catch (error) {
+      throw error instanceof WebSocketError ? this.#keep(error) : error;
+    }
   }
 
   /**
@@ -262,7 +266,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
         ),
       );
     }
-    return this.#transport.websocket?.(...others) as BunWebSocketOptions;
+    const make = () => this.#transport.websocket?.(...others) as BunWebSocketOptions;
+    return this.#host.keeping(make);
   }
 
   #notMounted(what: string): WebSocketError {
