@@ -5,12 +5,9 @@
  */
 export type { EventsOf } from "./server/handlers.ts";
 export type { PropertiesOf } from "./server/properties.ts";
-export {
-  type ConnectionInit,
-  type PingAnswers,
-  WebSocketConnection,
-} from "./connection/connection.ts";
-export { type ConnectionHandlers } from "./connection/handlers.ts";
+export { WebSocketConnection } from "./connection/connection.ts";
+export type { ConnectionInit, PingAnswers } from "./connection/connection_init.ts";
+export type { ConnectionHandlers, HandlerProperties } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {

@@ -134,10 +134,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
       this.#peer?.destroy();
       return;
     }
-    const { channel } = this.outbox;
-    // Once a closing handshake has begun there is only something to drop when the peer is gone already.
-    if (channel === null && this.#ending === null) return;
-    channel?.close(code, reason);
+    this.outbox.channel?.close(code, reason);
     // Whoever ends a connection wants no more of it.
     this.delivery.drop();
   }

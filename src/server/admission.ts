@@ -1,6 +1,7 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
-import { type ConnectionInit, sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import { type OpeningHost, ServerOpening } from "./opening.ts";

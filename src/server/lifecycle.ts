@@ -112,11 +112,15 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for an application's own HTTP server, which takes the place of a listener. */
-  upgrade(request: Request, info: unknown): Promise<Response> {
-    const { transport } = this.#parts;
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
     if (this.#state === "new") this.#run();
-    return transport.upgrade(request, info);
+    try {
+      return await transport.upgrade(request, info);
+    } catch (error) {
+      throw error instanceof WebSocketError ? reports.keep(error) : error;
+    }
   }
 
   /** Makes the handlers that this server needs for it, together with those of others. */
@@ -132,7 +136,11 @@ export class Lifecycle<S, C extends WebSocketConnection> {
         ),
       );
     }
-    return transport.websocket?.(...others) as BunWebSocketOptions;
+    try {
+      return transport.websocket?.(...others) as BunWebSocketOptions;
+    } catch (error) {
+      throw error instanceof WebSocketError ? reports.keep(error) : error;
+    }
   }
 
   #notMounted(what: string): WebSocketError {

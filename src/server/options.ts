@@ -1,4 +1,5 @@
-import type { ConnectionInit, WebSocketConnection } from "../connection/connection.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ExtensionOffer } from "../protocol/mod.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";

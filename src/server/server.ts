@@ -1,5 +1,6 @@
 import { Broadcast } from "../connection/broadcast.ts";
-import { type ConnectionInit, type WebSocketConnection } from "../connection/connection.ts";
+import { type WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";

@@ -82,7 +82,7 @@ describe(`upgrade() on ${runtime}_http`, () => {
       "no Request",
     ],
     "a clone of the request": [
-      (server) => (request, info) => server.upgrade(request.clone(), info),
+      (server) => (request, info) => server.upgrade(request.clone() as Request, info),
       "no copy",
     ],
     "a new Request made of it": [
@@ -116,6 +116,7 @@ describe(`upgrade() on ${runtime}_http`, () => {
         assertMatch(error.message, new RegExp(`^Cannot upgrade this request: .*${says}`));
       }
       assertEquals([application.errors.length, errors], [3, []]);
+      assertEquals(server.error, application.errors[2]);
       // Those that came as far as `connect` have their one end.
       assertEquals(ends.entries, says === "no copy" ? [1006, 1006, 1006] : []);
       right = true;

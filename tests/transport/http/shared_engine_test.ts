@@ -320,6 +320,7 @@ if (runtime === "bun") {
           name,
         );
         assertEquals(error.code, "ERR_INVALID_ARGUMENT");
+        assertEquals(server.error, error);
       }
       server.websocketWith({ idleTimeout: 0, message() {} } as BunWebSocketOptions);
     });
