@@ -161,7 +161,8 @@ export class DenoByteSocket implements ByteSocket {
   }
 
   readonly #onWriteClosed = (): void => {
-    if (this.#peerEnded) this.destroy();
+    // Deno's TLS is done only when the peer has answered the alert.
+    if (!this.secure || this.#peerEnded) this.destroy();
   };
 
   destroy(): void {
