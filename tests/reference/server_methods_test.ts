@@ -208,13 +208,18 @@ for (const variant of transports) {
           () => server.tickPeriod = -1,
           () => server.versions = [],
           () => server.watchReadable(5 as never, () => {}),
-          ...(transport === "tcp"
-            ? [() => server.upgrade(new Request("http://a"), {}), () => server.websocket]
-            : []),
+          ...(transport === "tcp" ? [() => server.websocket] : []),
         ]
       ) {
         const error = errorOf(act);
         assertStrictEquals(server.error, error);
+      }
+      if (transport === "tcp") {
+        const rejected = await server.upgrade(new Request("http://a"), {}).catch((it) => it);
+        assertUnsupported(() => {
+          throw rejected;
+        });
+        assertStrictEquals(server.error, rejected);
       }
       const reported = Promise.withResolvers<unknown>();
       server.on({
