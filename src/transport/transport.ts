@@ -93,6 +93,8 @@ export interface Opening {
   readonly messages: MessageListener;
   /** Told of how it fares. */
   readonly life: LifeListener;
+  /** Serves a plain HTTP request, to which the peer's socket is left; shutting down waits for it. */
+  request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */
   answer(head: RequestHead): Answer | Promise<Answer>;
   /**
@@ -124,7 +126,7 @@ export interface TransportHost {
   reserve(ip: string): (() => void) | undefined;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
-  /** Serves a plain HTTP request. */
+  /** Serves a plain HTTP request for which no peer was accepted. */
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
@@ -152,10 +154,14 @@ export interface ListenOptions {
   readonly listener: unknown;
 }
 
-/** One way for WebSockets to reach us. */
-export interface Transport {
+/** What is known of a transport before one is made. */
+export interface TransportKind {
   readonly name: TransportName;
   readonly capabilities: Capabilities;
+}
+
+/** One way for WebSockets to reach us. */
+export interface Transport {
   /** The runtime's listening socket or HTTP server, once listening. */
   readonly listener: unknown;
   /** The most bytes of a message that the engine takes, where it was told so for good. */
@@ -175,5 +181,8 @@ export interface Transport {
   websocket?(others?: object): unknown;
 }
 
-/** Makes a transport. */
-export type TransportFactory = (host: TransportHost) => Transport;
+/** A class of transports. */
+export interface TransportClass {
+  readonly capabilities: Capabilities;
+  new (host: TransportHost): Transport;
+}

@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import {
   ConnectionList,
   permessageDeflate,
   WebSocketConnection,
+  WebSocketError,
   WebSocketServer,
 } from "../../mod.ts";
 import { Journal } from "../support/journal.ts";
@@ -215,11 +216,9 @@ for (const variant of transports) {
         assertStrictEquals(server.error, error);
       }
       if (transport === "tcp") {
-        const rejected = await server.upgrade(new Request("http://a"), {}).catch((it) => it);
-        assertUnsupported(() => {
-          throw rejected;
-        });
-        assertStrictEquals(server.error, rejected);
+        const upgrade = () => server.upgrade(new Request("http://a"), {});
+        const error = await assertRejects(upgrade, WebSocketError);
+        assertStrictEquals(server.error, error);
       }
       const reported = Promise.withResolvers<unknown>();
       server.on({

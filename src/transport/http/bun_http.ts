@@ -22,8 +22,7 @@ const REQUESTS_POLL_MS = 10;
 
 /** `Bun.serve` with its `websocket` handlers. */
 export class BunHttpTransport implements Transport {
-  readonly name = "bun_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: false,
     ping: true,

@@ -21,8 +21,7 @@ import { checkRequest, findInfo, mountMistake } from "./mount_mistake.ts";
 
 /** `Deno.serve` with `Deno.upgradeWebSocket`. */
 export class DenoHttpTransport implements Transport {
-  readonly name = "deno_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: false,
     extensions: false,
     ping: false,

@@ -82,7 +82,7 @@ describe(`upgrade() on ${runtime}_http`, () => {
       "no Request",
     ],
     "a clone of the request": [
-      (server) => (request, info) => server.upgrade(request.clone(), info),
+      (server) => (request, info) => server.upgrade(request.clone() as Request, info),
       "no copy",
     ],
     "a new Request made of it": [
