@@ -1,31 +1,15 @@
 import { checkNumber } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
-import { CONNECTION_EVENTS, type ConnectionHandlers } from "./handlers.ts";
+import {
+  type ConnectionHandlers,
+  defineHandlerProperties,
+  type HandlerProperties,
+} from "./handlers.ts";
+import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 import type { PingAnswer } from "./tuning.ts";
-
-/** What a connection is made of; what `onAccept` is given. */
-export interface ConnectionInit<Server = unknown> {
-  /** The server that accepted it. */
-  readonly server: Server;
-  /** What the runtime calls it: a socket, or on its HTTP server the request. */
-  readonly socket: unknown;
-  /** The subprotocols that the server speaks. */
-  readonly subprotocol: readonly string[];
-}
-
-/** What {@linkcode WebSocketConnection.doPong} takes; a method, so that subclasses fit their base. */
-export interface PingAnswers<C> {
-  /**
-   * Answers a ping.
-   *
-   * @param connection The connection.
-   * @param payload The ping's payload.
-   */
-  doPong(connection: C, payload: Uint8Array): unknown;
-}
 
 /**
  * Gives the library access to what is behind a connection's public API.
@@ -35,31 +19,8 @@ export interface PingAnswers<C> {
  */
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
-/** The handlers of {@linkcode WebSocketConnection.on} as properties. */
-export interface WebSocketConnection {
-  /** The handler that decides on the page behind a browser client. */
-  onOrigin: ConnectionHandlers<this>["origin"];
-  /** The handler that looks at the opening handshake. */
-  onHandshake: ConnectionHandlers<this>["handshake"];
-  /** The handler that hears that the connection is open. */
-  onReady: ConnectionHandlers<this>["ready"];
-  /** The handler that takes text messages. */
-  onUtf8: ConnectionHandlers<this>["utf8"];
-  /** The handler that takes binary messages. */
-  onBinary: ConnectionHandlers<this>["binary"];
-  /** The handler that takes messages of either kind. */
-  onMessage: ConnectionHandlers<this>["message"];
-  /** The handler that hears of pings. */
-  onPing: ConnectionHandlers<this>["ping"];
-  /** The handler that hears of pongs. */
-  onPong: ConnectionHandlers<this>["pong"];
-  /** The handler that hears that all has been sent. */
-  onDrain: ConnectionHandlers<this>["drain"];
-  /** The handler that hears of failures. */
-  onError: ConnectionHandlers<this>["error"];
-  /** The handler that hears of the end. */
-  onDisconnect: ConnectionHandlers<this>["disconnect"];
-}
+/** One client; see the class. */
+export interface WebSocketConnection extends HandlerProperties {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -453,18 +414,7 @@ export class WebSocketConnection {
   }
 }
 
-for (const event of CONNECTION_EVENTS) {
-  Object.defineProperty(
-    WebSocketConnection.prototype,
-    `on${event[0].toUpperCase()}${event.slice(1)}`,
-    {
-      configurable: true,
-      get(this: WebSocketConnection) {
-        return sessionOf(this).delivery.handlers[event];
-      },
-      set(this: WebSocketConnection, handler: unknown) {
-        this.on({ [event]: handler });
-      },
-    },
-  );
-}
+defineHandlerProperties(
+  WebSocketConnection.prototype,
+  (connection) => sessionOf(connection).delivery.handlers,
+);

@@ -22,7 +22,11 @@ export interface ConnectionHandlers<C> {
   ready?(connection: C): unknown;
   /** A text message has come. */
   utf8?(connection: C, data: string): unknown;
-  /** A binary message has come; the bytes are the handler's own. */
+  /**
+   * A binary message has come. The bytes are the handler's own, to keep and to change. On `deno_tcp`,
+   * messages of up to 1 KiB may be parts of one `ArrayBuffer`: to transfer the buffer, as `postMessage`
+   * can, transfer that of a copy made with `slice()`.
+   */
   binary?(connection: C, data: Uint8Array): unknown;
   /** A message of either kind has come; called after `utf8` or `binary`. */
   message?(connection: C, data: string | Uint8Array): unknown;
@@ -92,4 +96,53 @@ export function setHandlers(
     }
   }
   Object.assign(target, handlers);
+}
+
+/** The handlers of a connection as properties; {@linkcode ConnectionHandlers} describes them. */
+export interface HandlerProperties {
+  /** The handler that decides on the page behind a browser client. */
+  onOrigin: ConnectionHandlers<this>["origin"];
+  /** The handler that looks at the opening handshake. */
+  onHandshake: ConnectionHandlers<this>["handshake"];
+  /** The handler that hears that the connection is open. */
+  onReady: ConnectionHandlers<this>["ready"];
+  /** The handler that takes text messages. */
+  onUtf8: ConnectionHandlers<this>["utf8"];
+  /** The handler that takes binary messages. */
+  onBinary: ConnectionHandlers<this>["binary"];
+  /** The handler that takes messages of either kind. */
+  onMessage: ConnectionHandlers<this>["message"];
+  /** The handler that hears of pings. */
+  onPing: ConnectionHandlers<this>["ping"];
+  /** The handler that hears of pongs. */
+  onPong: ConnectionHandlers<this>["pong"];
+  /** The handler that hears that all has been sent. */
+  onDrain: ConnectionHandlers<this>["drain"];
+  /** The handler that hears of failures. */
+  onError: ConnectionHandlers<this>["error"];
+  /** The handler that hears of the end. */
+  onDisconnect: ConnectionHandlers<this>["disconnect"];
+}
+
+/**
+ * Makes the properties of {@linkcode HandlerProperties}.
+ *
+ * @param prototype Where they go.
+ * @param handlersOf Gives a connection's handlers.
+ */
+export function defineHandlerProperties<C extends { on(handlers: object): unknown }>(
+  prototype: C,
+  handlersOf: (connection: C) => ConnectionHandlers<unknown>,
+): void {
+  for (const event of CONNECTION_EVENTS) {
+    Object.defineProperty(prototype, `on${event[0].toUpperCase()}${event.slice(1)}`, {
+      configurable: true,
+      get(this: C) {
+        return handlersOf(this)[event];
+      },
+      set(this: C, handler: unknown) {
+        this.on({ [event]: handler });
+      },
+    });
+  }
 }

@@ -51,6 +51,7 @@ export class Outbox {
   sendShared(message: SharedMessage): boolean {
     const { channel } = this;
     if (channel === null) return false;
+    if (message.size > this.maxSendSize) this.#checkSize(message.size);
     if (channel.sendShared(message) > this.#owner.host.highWaterMark) this.#overflow();
     return true;
   }

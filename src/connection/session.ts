@@ -2,7 +2,7 @@ import { WebSocketError } from "../base/errors.ts";
 import { CloseCode, closePayload, ProtocolError, type RequestHead } from "../protocol/mod.ts";
 import type { Channel, LifeListener } from "../transport/channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
-import type { Address, Peer, Transport } from "../transport/transport.ts";
+import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, setHandlers } from "./handlers.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
@@ -18,7 +18,7 @@ export interface ConnectionHost {
   readonly maxBufferedAmount: number;
   /** Seconds. */
   readonly closeTimeout: number;
-  readonly transport: Pick<Transport, "name" | "capabilities" | "maxPayload">;
+  readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   opened(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
@@ -134,10 +134,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
       this.#peer?.destroy();
       return;
     }
-    const { channel } = this.outbox;
-    // Once a closing handshake has begun there is only something to drop when the peer is gone already.
-    if (channel === null && this.#ending === null) return;
-    channel?.close(code, reason);
+    this.outbox.channel?.close(code, reason);
     // Whoever ends a connection wants no more of it.
     this.delivery.drop();
   }

@@ -1,5 +1,5 @@
 import type { Channel } from "../transport/channel.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { Transport, TransportKind } from "../transport/transport.ts";
 import { unsupported } from "../transport/unsupported.ts";
 import type { ConnectionHandlers } from "./handlers.ts";
 import { type Outbox, UNSET } from "./outbox.ts";
@@ -20,7 +20,7 @@ export interface TuningOwner {
     readonly maxRecvSize: number;
     readonly maxSendSize: number;
     readonly compressionThreshold: number;
-    readonly transport: Pick<Transport, "name" | "capabilities" | "maxPayload">;
+    readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   };
 }
 
@@ -140,7 +140,7 @@ export class Tuning {
  */
 export function checkEvents(
   handlers: ConnectionHandlers<unknown>,
-  { name, capabilities }: Pick<Transport, "name" | "capabilities">,
+  { name, capabilities }: TransportKind,
 ): void {
   if (capabilities.ping) return;
   for (const event of ["ping", "pong"] as const) {

@@ -1,7 +1,6 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Session } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
-import type { Handshake } from "../connection/handshake.ts";
 import {
   formatExtension,
   formatFields,
@@ -16,23 +15,31 @@ import {
 import { WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
-import type { Answer, Opening } from "../transport/transport.ts";
+import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
+import { GAVE_UP, waitFor } from "./patience.ts";
 
 /** How long a promise of the `origin` handler may take. */
-const ORIGIN_TIMEOUT_MS = 2000;
+const ORIGIN_SECONDS = 2;
 
 /** What an opening needs of the server. */
 export interface OpeningHost {
-  readonly settings: Settings<WebSocketConnection>;
+  readonly settings: Pick<
+    Settings<unknown, WebSocketConnection>,
+    | "allowedOrigins"
+    | "extensions"
+    | "selectSubprotocol"
+    | "subprotocol"
+    | "trustProxy"
+    | "versions"
+  >;
   /** Whether this engine negotiates its extensions by itself. */
   readonly engineExtends: boolean;
-  readonly selectSubprotocol:
-    | ((offered: readonly string[], handshake: Handshake) => string | undefined)
-    | undefined;
-  /** Whether nobody is let in any more. */
-  readonly stopping: boolean;
-  /** Whether there are more connections than there may be, or more from this one's address. */
-  isFull(connection: object): boolean;
+  /** Aborted once nobody is let in any more. */
+  readonly stopping: AbortSignal;
+  /** Counts the connection under its client's address; gives whether there may be one more of it. */
+  locate(connection: object, ip: string): boolean;
+  /** Serves a plain HTTP request that came over the connection's socket, which is left to it. */
+  serve(connection: object, request: Request, info: RequestInfo): Promise<Response>;
   report(error: Error, connection?: object): void;
 }
 
@@ -42,16 +49,15 @@ export class ServerOpening implements Opening {
   readonly life: LifeListener;
   readonly #host: OpeningHost;
   readonly #session: Session;
+  // Whether there is no seat for it, so that it is only there to be told so.
+  readonly #unseated: boolean;
 
-  constructor(host: OpeningHost, session: Session) {
+  constructor(host: OpeningHost, session: Session, unseated = false) {
     this.messages = session.delivery;
     this.life = session;
     this.#host = host;
     this.#session = session;
-  }
-
-  get connection(): object {
-    return this.#session.connection;
+    this.#unseated = unseated;
   }
 
   /** Whether the connection was told to end before it was open. */
@@ -59,7 +65,8 @@ export class ServerOpening implements Opening {
     return this.#session.aborted;
   }
 
-  opened(channel: Channel): void {
+  opened(channel: Channel, extended = true): void {
+    if (!extended) this.#session.extensions = NO_NAMES;
     this.#session.open(channel);
   }
 
@@ -67,17 +74,18 @@ export class ServerOpening implements Opening {
     this.life.close(1006, "");
   }
 
+  request(request: Request, info: RequestInfo): Promise<Response> {
+    return this.#host.serve(this.#session.connection, request, info);
+  }
+
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
       if (this.#session.aborted) return DROP;
+      if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
-      if (trustProxy !== undefined) {
+      if (trustProxy?.has(this.#session.remote.ip)) {
         this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
-      }
-      if (this.#host.isFull(this.#session.connection)) {
-        throw new HttpError(503, "Cannot take another connection: try again later", {
-          "Retry-After": "10",
-        });
+        if (!this.#host.locate(this.#session.connection, this.#session.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);
       this.#session.head = head;
@@ -101,8 +109,13 @@ export class ServerOpening implements Opening {
     allowed: PromiseLike<unknown>,
   ): Promise<Answer> {
     try {
-      await this.#negotiate(opening, await withinOriginTimeout(allowed));
-      return this.#finish(opening);
+      const decided = await this.#wait(allowed, ORIGIN_SECONDS);
+      if (decided === GAVE_UP) {
+        if (this.#host.stopping.aborted) return DROP;
+        throw new HttpError(408, "Cannot wait longer for a decision on the origin");
+      }
+      const handled = this.#negotiate(opening, decided);
+      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -110,11 +123,16 @@ export class ServerOpening implements Opening {
 
   async #finishLater(opening: OpeningHandshake, handled: PromiseLike<unknown>): Promise<Answer> {
     try {
-      await handled;
-      return this.#finish(opening);
+      return await this.#wait(handled) === GAVE_UP ? DROP : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
+  }
+
+  /** Waits for a handler, but not when nobody is let in any more. */
+  #wait(handled: PromiseLike<unknown>, seconds?: number): Promise<unknown> {
+    const { stopping } = this.#host;
+    return waitFor(handled, { seconds, until: stopping }, (error) => this.#failed(error));
   }
 
   /** Gives what the `handshake` handler gave. */
@@ -133,9 +151,9 @@ export class ServerOpening implements Opening {
   }
 
   #selectSubprotocol(offered: readonly string[]): string | undefined {
-    const { selectSubprotocol, settings } = this.#host;
+    const { selectSubprotocol, subprotocol } = this.#host.settings;
     if (selectSubprotocol === undefined) {
-      for (const served of settings.subprotocol) if (offered.includes(served)) return served;
+      for (const served of subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
     const selected = selectSubprotocol(offered, this.#session.handshake!);
@@ -154,7 +172,7 @@ export class ServerOpening implements Opening {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#session.aborted || this.#host.stopping) return DROP;
+    if (this.#session.aborted || this.#host.stopping.aborted) return DROP;
     const headers: [string, string][] = [];
     const { subprotocol } = this.#session;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
@@ -195,12 +213,16 @@ export class ServerOpening implements Opening {
         body: `${error.message}\n`,
       };
     }
+    this.#failed(error);
+    return { status: 500, headers: [], body: "Internal Server Error\n" };
+  }
+
+  #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
       this.#session.connection,
     );
-    return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
 }
 
@@ -217,9 +239,16 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   return headers;
 }
 
+const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };
+
+function full(): HttpError {
+  return new HttpError(503, "Cannot take another connection: try again later", {
+    "Retry-After": "10",
+  });
+}
 
 function wrongOrigin(): HttpError {
   return new HttpError(403, "Cannot open a WebSocket from this origin");
@@ -229,19 +258,4 @@ function wrongOrigin(): HttpError {
 function originUrl(origin: string | null): URL | null {
   if (origin === null) return null;
   return URL.canParse(origin) ? new URL(origin) : new URL("null:");
-}
-
-async function withinOriginTimeout(allowed: PromiseLike<unknown>): Promise<unknown> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new HttpError(408, "Cannot wait longer for a decision on the origin")),
-      ORIGIN_TIMEOUT_MS,
-    );
-  });
-  try {
-    return await Promise.race([allowed, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

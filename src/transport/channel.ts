@@ -52,6 +52,8 @@ export interface LifeListener {
 /** A message that goes to several channels and is encoded once for all of them. */
 export interface SharedMessage {
   readonly data: string | Uint8Array;
+  /** How many bytes it has. */
+  readonly size: number;
   /** The whole frame as it goes over the wire, uncompressed. */
   frame(): Uint8Array;
 }

@@ -36,7 +36,6 @@ export interface DenoHttpServer {
   readonly addr: DenoAddress;
   /** Rejects when connections can no longer be accepted. */
   readonly finished: Promise<void>;
-  shutdown(): Promise<void>;
 }
 
 /** `Deno.ServeHandlerInfo`. */
@@ -62,6 +61,8 @@ export interface DenoApi {
       port: number;
       cert?: string;
       key?: string;
+      /** Drops everything once aborted. */
+      signal?: AbortSignal;
       onListen(address: DenoAddress): void;
       onError(error: unknown): Response;
     },

@@ -19,7 +19,7 @@ export class BunHttpChannel implements Channel, Expiring {
   readonly #remote: Address;
   readonly #trace: FrameTrace | null;
   readonly #compresses: boolean;
-  #socket!: BunServerWebSocket<BunHttpChannel>;
+  #socket!: BunServerWebSocket<unknown>;
   #ended = false;
   #closing = false;
   #drainWanted = false;
@@ -42,13 +42,14 @@ export class BunHttpChannel implements Channel, Expiring {
 
   // What Bun tells.
 
-  open(socket: BunServerWebSocket<BunHttpChannel>): void {
+  /** The handshake is done; `extended` tells whether the engine has the extensions that were agreed on. */
+  open(socket: BunServerWebSocket<unknown>, extended: boolean): void {
     this.#socket = socket;
     // A Buffer would do much that a Uint8Array does not, and making one of the other is not cheap.
     socket.binaryType = "uint8array";
     const opening = this.#opening;
     this.#opening = null;
-    opening?.opened(this);
+    opening?.opened(this, extended);
   }
 
   message(message: string | Uint8Array): void {
@@ -84,10 +85,11 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   closed(code: number, reason: string): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#opening !== null) return;
     const lost = code === CloseCode.ABNORMAL_CLOSURE;
     // With this code only the engine itself gives a reason.
-    if (lost && reason !== "" && !this.#closing) this.#life.failed(engineFailure(reason));
+    const failure = lost && reason !== "" && !this.#closing ? engineFailure(reason) : undefined;
+    if (failure !== undefined) this.#life.failed(failure);
     if (!this.#closing) this.#life.closing();
     this.#ended = true;
     this.#closing = true;

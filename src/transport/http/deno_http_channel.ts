@@ -12,9 +12,6 @@ const OPENING_SECONDS = 2;
 /** How often the amount that waits is looked at while somebody wants to know when it is gone. */
 const DRAIN_POLL_MS = 10;
 
-/** How the engine words that a peer is gone, which is nobody's error. */
-const LOSS = /unexpected eof|os error|close_notify|no response from ping/i;
-
 /** What an engine's WebSocket tells of. */
 const EVENTS = ["open", "message", "close", "error"] as const;
 
@@ -67,9 +64,9 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
         break;
       }
       case "error": {
-        const { message } = event as ErrorEvent;
-        if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
-        this.#life.failed(engineFailure(message));
+        if (this.#opening !== null || this.#ended) return;
+        const failure = engineFailure((event as ErrorEvent).message);
+        if (failure !== undefined) this.#life.failed(failure);
       }
     }
   }

@@ -16,8 +16,7 @@ import type {
 
 /** Raw TCP or TLS on `Bun.listen`. */
 export class BunTcpTransport implements Transport {
-  readonly name = "bun_tcp";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: true,
     ping: true,

@@ -14,8 +14,7 @@ import type {
 
 /** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
 export class DenoTcpTransport implements Transport {
-  readonly name = "deno_tcp";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: true,
     ping: true,

@@ -188,6 +188,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#state = State.CLOSING;
     this.#listening = false;
     this.#life.closing();
+    // Megabytes may lie between here and the peer's answer, and nobody wants them any more.
+    this.#receiver.ignoreMessages();
     // A receiver that waits for a slow handler would never see the peer's answer.
     this.resume();
     this.#startTimer();

@@ -203,7 +203,7 @@ class TcpOpening implements ByteSink, Expiring {
       method: head.method,
       headers: [...head],
     });
-    const response = await this.#host.request(request, { remote: this.#peer.remote });
+    const response = await this.#opening!.request(request, { remote: this.#peer.remote });
     const { status, body } = response;
     if (this.#gone) {
       await body?.cancel();
