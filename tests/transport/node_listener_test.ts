@@ -1,8 +1,5 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
-import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { describe, it } from "node:test";
@@ -133,28 +130,3 @@ for (const [name, options] of SECURE) {
     });
   });
 }
-
-describe(`listen under ${variant.name}`, () => {
-  const servers: [name: string, listener: unknown][] = [
-    ["node:http", createHttpServer()],
-    ["node:https", createHttpsServer({ cert, key })],
-    ["node:http2", createHttp2Server()],
-  ];
-  for (const [name, listener] of servers) {
-    it(`refuses a server of ${name}, which reads its sockets itself`, async () => {
-      const server = new WebSocketServer({ transport: "tcp", listen: listener, debug: 0 });
-      const error = await assertRejects(() => server.start(), WebSocketError);
-      assertEquals(error.code, "ERR_INVALID_ARGUMENT");
-      assertStringIncludes(error.message, "HTTP server");
-      assertEquals((listener as Server).listening, false);
-    });
-  }
-
-  it('hostname "" is every address', async () => {
-    for (const listen of [undefined, createServer()]) {
-      await using served = await serve(variant, { hostname: "", listen });
-      const url = `ws://127.0.0.1:${served.server.port}`;
-      assertEquals((await RawClient.ask(url, upgradeRequest())).status, 101);
-    }
-  });
-});
