@@ -157,8 +157,7 @@ export class DenoByteSocket implements ByteSocket {
   }
 
   readonly #onWriteClosed = (): void => {
-    // Deno's TLS is done only when the peer has answered the alert.
-    if (!this.secure || this.#peerEnded) this.destroy();
+    if (this.#peerEnded) this.destroy();
   };
 
   destroy(): void {
