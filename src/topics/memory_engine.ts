@@ -1,3 +1,4 @@
+import { WebSocketError } from "../base/errors.ts";
 import { invalid } from "../base/option_values.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type {
@@ -218,9 +219,11 @@ export class MemoryEngine implements Engine {
    *
    * @param topic The topic.
    * @param message What to publish.
+   * @param seen The furthest position that this server has seen.
    * @returns What became of it.
    */
-  publish(topic: EngineTopic, message: Message): PublishResult {
+  publish(topic: EngineTopic, message: Message, seen: Position | null): PublishResult {
+    if (this.#events === null) return { accepted: false, error: ended() };
     const store = this.#store;
     const now = store.now();
     const { idempotencyKey } = message;
@@ -239,7 +242,7 @@ export class MemoryEngine implements Engine {
       const { data, id, key, tags, publisher } = message;
       publication = { data, id, time: now, offset: undefined, key, tags, publisher };
     } else {
-      const { publication: kept, epoch } = store.history.append(topic, message, now);
+      const { publication: kept, epoch } = store.history.append(topic, message, seen, now);
       publication = kept;
       place = { epoch, previous: kept.offset - 1 };
       result = { accepted: true, position: { epoch, offset: kept.offset } };
@@ -360,6 +363,10 @@ export class MemoryEngine implements Engine {
   control(message: string): void {
     for (const server of this.#store.servers) server.control(message);
   }
+}
+
+function ended(): WebSocketError {
+  return new WebSocketError("ERR_STATE", "Cannot publish: the memory engine was closed");
 }
 
 const ACCEPTED: PublishResult = { accepted: true };

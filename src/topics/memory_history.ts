@@ -1,6 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import type { EngineTopic, HistoryPage, HistoryRange, Message, Publication } from "./engine.ts";
+import type {
+  EngineTopic,
+  HistoryPage,
+  HistoryRange,
+  Message,
+  Position,
+  Publication,
+} from "./engine.ts";
 import { dataSize } from "./recovery.ts";
 
 /** What a publication and a stream cost beside their data, roughly. */
@@ -73,15 +80,20 @@ export class MemoryHistory {
    *
    * @param topic A topic with history.
    * @param message What is published.
+   * @param seen What somebody has seen of it: an offset that never was begins a new epoch.
    * @param now The time.
    * @returns The publication, and the epoch that its offset belongs to.
    */
   append(
     topic: EngineTopic,
     message: Message,
+    seen: Position | null,
     now: number,
   ): { publication: Publication & { offset: number }; epoch: string } {
     const stream = this.#stream(topic, now);
+    if (seen !== null && seen.epoch === stream.epoch && seen.offset > stream.offset) {
+      this.#restart(stream);
+    }
     const { data, id, key, tags, publisher } = message;
     const publication = {
       // The history must not change when the application uses its buffer again.
@@ -125,13 +137,9 @@ export class MemoryHistory {
    * @param now The time.
    * @returns Where the topic stands.
    */
-  renew(topic: EngineTopic, epoch: string, now: number): HistoryPage["position"] {
+  renew(topic: EngineTopic, epoch: string, now: number): Position {
     const stream = this.#stream(topic, now);
-    if (stream.epoch === epoch) {
-      while (stream.length > 0) this.#drop(stream);
-      stream.epoch = newEpoch();
-      stream.offset = 0;
-    }
+    if (stream.epoch === epoch) this.#restart(stream);
     return { epoch: stream.epoch, offset: stream.offset };
   }
 
@@ -158,6 +166,12 @@ export class MemoryHistory {
     stream.used = now;
     stream.age = topic.history!.age * 1000;
     return stream;
+  }
+
+  #restart(stream: Stream): void {
+    while (stream.length > 0) this.#drop(stream);
+    stream.epoch = newEpoch();
+    stream.offset = 0;
   }
 
   #forget(stream: Stream): void {
