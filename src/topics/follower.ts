@@ -220,7 +220,7 @@ export class Follower {
       return this.#drain();
     }
     for (const publication of page.publications) {
-      if (publication.offset! > reached.offset) this.#advance(publication);
+      this.#advance(publication);
       if (this.#closed) return;
     }
     if (nextPage(page) !== undefined) return this.#read();
@@ -250,7 +250,7 @@ export class Follower {
   #reach({ epoch, offset }: Position, time = 0): void {
     const { reached } = this;
     reached.epoch = epoch;
-    reached.offset = Math.max(reached.offset, offset);
+    reached.offset = offset;
     reached.time = Math.max(reached.time, time);
   }
 

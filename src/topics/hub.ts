@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { WebSocketError } from "../base/errors.ts";
+import type { WebSocketError } from "../base/errors.ts";
 import { asError, proceed } from "./awaitable.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type {
@@ -23,6 +23,7 @@ import { Publisher, type PublishOptions } from "./publisher.ts";
 import type { Subscriber, Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Topic } from "./topic.ts";
+import { closed, full, without } from "./topic_errors.ts";
 import { topicNameError } from "./topic_settings.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -218,7 +219,9 @@ export class Hub implements EngineEvents {
     const { name } = subscription;
     let topic = this.#topics.get(name);
     if (topic !== undefined) {
-      if (topic.subscriptions.size >= this.limits.maxSubscribersPerTopic) return full(topic);
+      if (topic.subscriptions.size >= this.limits.maxSubscribersPerTopic) {
+        return full(name, topic.subscriptions.size);
+      }
       topic.add(subscription);
       return null;
     }
@@ -408,25 +411,4 @@ export class Hub implements EngineEvents {
       this.report(asError(error), subscriber);
     }
   }
-}
-
-function closed(): WebSocketError {
-  return new WebSocketError("ERR_STATE", "Cannot use topics: the server has shut down");
-}
-
-function full(topic: Topic): WebSocketError {
-  return new WebSocketError(
-    "ERR_LIMIT",
-    `Cannot subscribe to ${JSON.stringify(topic.name)}: it has ${topic.subscriptions.size} ` +
-      "subscribers on this server. Raise maxSubscribersPerTopic",
-  );
-}
-
-function without(name: string, what: "history" | "presence"): WebSocketError {
-  return new WebSocketError(
-    "ERR_STATE",
-    `Cannot read the ${what} of ${
-      JSON.stringify(name)
-    }: it has none. Turn it on in the topics option`,
-  );
 }

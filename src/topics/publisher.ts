@@ -1,9 +1,9 @@
-import { WebSocketError } from "../base/errors.ts";
 import { invalid } from "../base/option_values.ts";
 import { asError, proceed } from "./awaitable.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine, EngineTopic, Member, Message, PublishResult } from "./engine.ts";
 import { Excepted } from "./excepted.ts";
+import { unanswered } from "./topic_errors.ts";
 import type { Subscriber } from "./subscription.ts";
 import type { Topic } from "./topic.ts";
 
@@ -68,7 +68,7 @@ export class Publisher {
     const message = { data, id: this.#host.nextId(), key, tags, publisher, idempotencyKey };
     if (except !== undefined) this.#excepted.add(message.id, except);
     const local = this.#host.topics.get(name);
-    if (local === undefined || local.upstream || !this.#host.engine.state.up) {
+    if (local === undefined || !local.hasWaiting || !this.#host.engine.state.up) {
       return this.#publishNow(topic, message, local);
     }
     return new Promise((resolve) => {
@@ -78,7 +78,7 @@ export class Publisher {
       };
       const cancel = this.#host.clock.after(PUBLISH_TIME, () => {
         local.publishing.delete(publish);
-        resolve(this.#refused(message.id, unanswered(name)));
+        resolve(this.#refused(message.id, unanswered(name, PUBLISH_TIME / 1000)));
       });
       // Those who have subscribed here before it must be given it.
       local.publishing.add(publish);
@@ -134,14 +134,4 @@ export class Publisher {
     this.#host.report(error);
     return { accepted: false, error };
   }
-}
-
-function unanswered(name: string): WebSocketError {
-  return new WebSocketError(
-    "ERR_STATE",
-    `Cannot publish to ${
-      JSON.stringify(name)
-    }: the engine has not acknowledged the subscription to it ` +
-      `in ${PUBLISH_TIME / 1000} s. Try again`,
-  );
 }

@@ -25,8 +25,8 @@ export interface RecoveriesOwner {
   readonly reached: Reached;
   /** Has those go live who were waiting: with what they missed, or null where that cannot be recovered. */
   recovered(subscriptions: readonly Subscription[], missed: readonly Envelope[] | null): void;
-  /** The stream has lost its end, or somebody claims to have seen what never was. */
-  suspect(): void;
+  /** The stream is not what the topic takes it for: has these wait until that is clear. */
+  unsettled(subscriptions: readonly Subscription[]): void;
   failed(error: Error): void;
 }
 
@@ -38,10 +38,9 @@ interface Run {
   reads: number;
 }
 
-/** What was recovered last, for those who come a little later. */
+/** What was recovered last, for those who come before anything else is published. */
 interface Recovered {
   readonly after: number;
-  readonly reached: number;
   readonly missed: readonly Envelope[];
 }
 
@@ -94,7 +93,7 @@ export class Recoveries {
    */
   recover(subscription: Subscription, after: number, page: HistoryPage | null): void {
     const { epoch, offset } = this.#owner.reached;
-    if (this.#last?.after === after && this.#last.reached === offset) {
+    if (this.#last?.after === after) {
       return this.#owner.recovered([subscription], this.#last.missed);
     }
     const under = this.#runs.get(after);
@@ -171,10 +170,10 @@ export class Recoveries {
     const { recovery } = run;
     const step = recovery.take(page);
     if (step === "more") return this.#read(run);
-    if (step !== "reached") {
-      this.#finish(run, null);
-      if (step === "behind") this.#owner.suspect();
-      return;
+    if (step === "lost") return this.#finish(run, null);
+    if (step === "stale") {
+      this.#remove(run);
+      return this.#owner.unsettled(run.waiting);
     }
     const publications = recovery.join(this.#tail, this.#from, this.#owner.reached.offset);
     if (publications === null) this.#read(run);
@@ -182,15 +181,19 @@ export class Recoveries {
   }
 
   #finish(run: Run, publications: readonly Publication[] | null): void {
+    this.#remove(run);
     const { after } = run.recovery;
-    this.#runs.delete(after);
-    if (this.#runs.size === 0) this.#dropTail();
     let missed: Envelope[] | null = null;
     if (publications !== null) {
       missed = publications.map((it) => new Envelope(this.#topic.name, it));
-      this.#remember({ after, reached: this.#owner.reached.offset, missed });
+      this.#remember({ after, missed });
     }
     this.#owner.recovered(run.waiting, missed);
+  }
+
+  #remove(run: Run): void {
+    this.#runs.delete(run.recovery.after);
+    if (this.#runs.size === 0) this.#dropTail();
   }
 
   #remember(recovered: Recovered): void {

@@ -110,8 +110,8 @@ export type RecoveryStep =
   | "reached"
   /** It cannot be recovered. */
   | "lost"
-  /** It cannot, and the stream has lost its end, or the subscriber claims what never was. */
-  | "behind";
+  /** The stream is another one by now, or has lost its end: the server has to find that out first. */
+  | "stale";
 
 /** Collects what a subscriber has missed, page by page. */
 export class Recovery {
@@ -145,10 +145,9 @@ export class Recovery {
    */
   take(page: HistoryPage): RecoveryStep {
     const verdict = judgePage(page, this.epoch, this.next);
-    if (verdict === "behind") return "behind";
-    if (verdict !== "whole") return "lost";
+    if (verdict === "epoch" || verdict === "behind") return "stale";
+    if (verdict === "hole") return "lost";
     for (const publication of page.publications) {
-      if (publication.offset! <= this.next) continue;
       this.#bytes += dataSize(publication);
       if (this.publications.length >= this.#bounds.count || this.#bytes > this.#bounds.bytes) {
         return "lost";

@@ -1,6 +1,4 @@
-import type { Clock } from "./clock.ts";
 import type {
-  Engine,
   HistoryPage,
   HistorySettings,
   Member,
@@ -10,37 +8,14 @@ import type {
 } from "./engine.ts";
 import { Backoff } from "./backoff.ts";
 import { Envelope, type Format } from "./envelope.ts";
-import { Follower, type FollowerEvents, type StreamCounts } from "./follower.ts";
+import { Follower, type FollowerEvents } from "./follower.ts";
 import type { HubLimits } from "./limits.ts";
+import type { TopicCounts, TopicHost } from "./topic_host.ts";
 import { Recoveries, type RecoveriesOwner } from "./recoveries.ts";
 import type { Reached } from "./recovery.ts";
-import { Stage, type SubscribedTopic, type Subscriber, type Subscription } from "./subscription.ts";
+import { Stage, type SubscribedTopic, type Subscription } from "./subscription.ts";
 import type { ResolvedTopicSettings } from "./topic_settings.ts";
 import type { SharedMessage } from "../transport/channel.ts";
-
-/** What has happened on a topic, on this server. */
-export interface TopicCounts extends StreamCounts {
-  /** Publications that subscribers were given: each counts once. */
-  published: number;
-  /** Publications left out for slow subscribers: each counts for each. */
-  dropped: number;
-  /** Publications that gave way to a newer one of their key, for slow subscribers. */
-  replaced: number;
-  /** Connections that were ended since they were slow. */
-  disconnected: number;
-}
-
-/** What topics need of the hub. */
-export interface TopicHost {
-  readonly engine: Engine;
-  readonly clock: Clock;
-  readonly limits: HubLimits;
-  /** Who is not to be given a publication; asked once for each. */
-  takeExcept(id: string): ReadonlySet<Subscriber> | undefined;
-  /** A subscription has begun. */
-  began(subscription: Subscription): void;
-  report(error: Error): void;
-}
 
 /** One topic on this server: its subscribers, and how they are given what is published. */
 export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
@@ -62,7 +37,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
   readonly subscriptions = new Set<Subscription>();
   /** Whether the engine has acknowledged that this server is subscribed. */
   upstream = false;
-  /** What is to be published once the engine has acknowledged the subscription, in order. */
+  /** What is to be published once those have begun who wait, in order. */
   readonly publishing = new Set<() => void>();
   /** Set when something was heard from the engine; whoever looks for silence clears it. */
   heard = false;
@@ -117,6 +92,11 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     return { epoch: reached.epoch, offset: reached.offset };
   }
 
+  /** Whether somebody waits for the topic to be ready. */
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Whether subscriptions to it can begin. */
   get isReady(): boolean {
     return this.upstream && (this.#follower?.caughtUp ?? true);
@@ -140,7 +120,6 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
   acknowledged(): void {
     if (this.#closed) return;
     this.upstream = true;
-    this.publishNow();
     if (this.#follower === null) return this.caughtUp();
     if (this.#follower.reached.epoch !== "") return this.#follower.catchUp();
     this.#follower.open(this.#waiting.find(({ setup }) => setup.position)?.setup.position);
@@ -155,7 +134,6 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
   checked(position: Position, asked: number): void {
     if (this.#closed) return;
     this.upstream = true;
-    this.publishNow();
     const follower = this.#follower!;
     follower.check(position, asked);
     if (follower.caughtUp) this.caughtUp();
@@ -228,7 +206,12 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     this.subscriptions.add(subscription);
     subscription.topic = this;
     subscription.stage = Stage.WAITING;
-    this.#begin(subscription, null);
+    this.#beginAlone(subscription);
+  }
+
+  #beginAlone(subscription: Subscription): void {
+    if (this.#busy) this.#later.push(() => this.#beginAlone(subscription));
+    else if (!this.#begin(subscription, null)) this.#follower!.catchUp();
   }
 
   /**
@@ -242,17 +225,15 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     if (stage !== Stage.WAITING) return;
     const at = this.#waiting.indexOf(subscription);
     if (at >= 0) this.#waiting.splice(at, 1);
+    if (this.#waiting.length === 0) this.publishNow();
   }
 
-  #begin(subscription: Subscription, page: HistoryPage | null): void {
-    if (this.#busy) {
-      this.#later.push(() => this.#begin(subscription, page));
-      return;
-    }
-    if (subscription.stage !== Stage.WAITING) return;
+  /** Begins, or waits; false where the topic has to catch up with what the subscriber has seen. */
+  #begin(subscription: Subscription, page: HistoryPage | null): boolean {
+    if (subscription.stage !== Stage.WAITING) return true;
     if (!this.isReady) {
       this.#waiting.push(subscription);
-      return;
+      return true;
     }
     const since = subscription.setup.position;
     if (this.#follower === null || since === undefined) {
@@ -261,17 +242,21 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     const { epoch, offset } = this.#follower.reached;
     if (since.epoch !== "" && since.epoch !== epoch) return this.#goLive(subscription, null);
     if (since.offset === offset) return this.#goLive(subscription, []);
-    if (since.offset < offset) return this.#recoveries!.recover(subscription, since.offset, page);
+    if (since.offset < offset) {
+      this.#recoveries!.recover(subscription, since.offset, page);
+      return true;
+    }
     // It has seen more than this server, or claims to: the engine knows. It waits for no second answer.
     if (subscription.verified) return this.#goLive(subscription, null);
     subscription.verified = true;
     this.#waiting.push(subscription);
-    this.#follower.catchUp();
+    return false;
   }
 
   /** Has a subscription go live; `missed` is null where it did not recover. */
-  #goLive(subscription: Subscription, missed: readonly Envelope[] | null): void {
+  #goLive(subscription: Subscription, missed: readonly Envelope[] | null): true {
     this.#exclusively(() => this.#settle(subscription, missed));
+    return true;
   }
 
   #settle(subscription: Subscription, missed: readonly Envelope[] | null): void {
@@ -301,10 +286,13 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     if (!this.upstream) return;
     const first = this.#first;
     this.#first = null;
+    let reached = true;
     for (const subscription of this.#waiting.splice(0)) {
       const fits = first !== null && subscription.setup.position === first.since;
-      this.#begin(subscription, fits ? first.page : null);
+      if (!this.#begin(subscription, fits ? first.page : null)) reached = false;
     }
+    if (!reached) return this.#follower!.catchUp();
+    this.publishNow();
   }
 
   /**
@@ -369,9 +357,17 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     });
   }
 
-  /** The engine does not know of what this server has told: looks into it. */
-  suspect(): void {
-    if (!this.#closed) this.#follower!.catchUp();
+  /**
+   * Looks into what the stream is by now.
+   *
+   * @param subscriptions Those that wait for that.
+   */
+  unsettled(subscriptions: readonly Subscription[]): void {
+    if (this.#closed) return;
+    for (const subscription of subscriptions) {
+      if (subscription.stage === Stage.WAITING) this.#waiting.push(subscription);
+    }
+    this.#follower!.catchUp();
   }
 
   // Order.

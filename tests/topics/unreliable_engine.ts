@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock } from "../../src/topics/clock.ts";
 import type {
   Engine,
@@ -29,7 +30,8 @@ export type Fate = "arrive" | "lose" | "repeat" | "overtake";
 
 /** One queue of what is under way between a server and the place; it is emptied step by step. */
 interface Queue {
-  readonly lossy: boolean;
+  /** Announcements may be lost, repeated and late, answers only late, requests come in order. */
+  readonly kind: "requests" | "answers" | "announcements";
   readonly waiting: (() => void)[];
 }
 
@@ -80,8 +82,8 @@ export class UnreliablePlace {
     kept.splice(0, Math.max(0, kept.length - keep));
   }
 
-  queue(lossy: boolean): Queue {
-    const queue = { lossy, waiting: [] };
+  queue(kind: Queue["kind"]): Queue {
+    const queue = { kind, waiting: [] };
     this.#queues.push(queue);
     return queue;
   }
@@ -94,12 +96,13 @@ export class UnreliablePlace {
   step(choice: number, fate: Fate = "arrive"): boolean {
     const busy = this.#queues.filter(({ waiting }) => waiting.length > 0);
     if (busy.length === 0) return false;
-    const { lossy, waiting } = busy[choice % busy.length];
+    const { kind, waiting } = busy[choice % busy.length];
+    const lossy = kind === "announcements";
     if (lossy && fate === "lose") {
       waiting.shift();
       return true;
     }
-    const at = lossy && fate === "overtake" ? waiting.length - 1 : 0;
+    const at = kind !== "requests" && fate === "overtake" ? waiting.length - 1 : 0;
     const [act] = waiting.splice(at, 1);
     if (lossy && fate === "repeat") waiting.push(act);
     act();
@@ -160,9 +163,9 @@ export class UnreliableEngine implements Engine {
 
   constructor(place: UnreliablePlace) {
     this.#place = place;
-    this.#requests = place.queue(false);
-    this.#answers = place.queue(false);
-    this.#announcements = place.queue(true);
+    this.#requests = place.queue("requests");
+    this.#answers = place.queue("answers");
+    this.#announcements = place.queue("announcements");
     place.servers.push(this);
   }
 
