@@ -77,11 +77,11 @@ export class Publisher {
         resolve(this.#publishNow(topic, message, local));
       };
       const cancel = this.#host.clock.after(PUBLISH_TIME, () => {
-        local.publishing.delete(publish);
+        local.publishing?.delete(publish);
         resolve(this.#refused(message.id, unanswered(name, PUBLISH_TIME / 1000)));
       });
       // Those who have subscribed here before it must be given it.
-      local.publishing.add(publish);
+      (local.publishing ??= new Set()).add(publish);
     });
   }
 

@@ -38,7 +38,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
   /** Whether the engine has acknowledged that this server is subscribed. */
   upstream = false;
   /** What is to be published once those have begun who wait, in order. */
-  readonly publishing = new Set<() => void>();
+  publishing: Set<() => void> | null = null;
   /** Set when something was heard from the engine; whoever looks for silence clears it. */
   heard = false;
   readonly #host: TopicHost;
@@ -111,8 +111,9 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
 
   /** Publishes what has waited. */
   publishNow(): void {
-    const publishing = [...this.publishing];
-    this.publishing.clear();
+    if (this.publishing === null) return;
+    const { publishing } = this;
+    this.publishing = null;
     for (const publish of publishing) publish();
   }
 
