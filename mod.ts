@@ -22,9 +22,9 @@ import { DenoHttpTransport } from "./src/transport/http/deno_http.ts";
 import { DenoTcpTransport } from "./src/transport/tcp/deno_tcp.ts";
 import { provideTransport } from "./src/transport/select.ts";
 
-provideTransport("deno_http", (host) => new DenoHttpTransport(host));
-provideTransport("deno_tcp", (host) => new DenoTcpTransport(host));
-provideTransport("bun_http", (host) => new BunHttpTransport(host));
-provideTransport("bun_tcp", (host) => new BunTcpTransport(host));
+provideTransport("deno_http", DenoHttpTransport);
+provideTransport("deno_tcp", DenoTcpTransport);
+provideTransport("bun_http", BunHttpTransport);
+provideTransport("bun_tcp", BunTcpTransport);
 
 export * from "./src/api.ts";

@@ -15,7 +15,7 @@ import { BunHttpTransport } from "../src/transport/http/bun_http.ts";
 import { BunTcpTransport } from "../src/transport/tcp/bun_tcp.ts";
 import { provideTransport } from "../src/transport/select.ts";
 
-provideTransport("bun_http", (host) => new BunHttpTransport(host));
-provideTransport("bun_tcp", (host) => new BunTcpTransport(host));
+provideTransport("bun_http", BunHttpTransport);
+provideTransport("bun_tcp", BunTcpTransport);
 
 export * from "../src/api.ts";

@@ -3,13 +3,11 @@
  *
  * @module
  */
-export { ConfiguredServer, type ServerEvents } from "./server/configured_server.ts";
-export {
-  type ConnectionInit,
-  type PingAnswers,
-  WebSocketConnection,
-} from "./connection/connection.ts";
-export { ConnectionEvents, type ConnectionHandlers } from "./connection/handlers.ts";
+export type { EventsOf } from "./server/handlers.ts";
+export type { PropertiesOf } from "./server/properties.ts";
+export { WebSocketConnection } from "./connection/connection.ts";
+export type { ConnectionInit, PingAnswers } from "./connection/connection_init.ts";
+export type { ConnectionHandlers, HandlerProperties } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {
@@ -20,15 +18,14 @@ export {
 } from "./connection/handshake.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
 export type {
-  AcceptInfo,
   BunWebSocketOptions,
   ConnectionClass,
   ExtensionLike,
-  ReadableCallback,
-  ServerHandlers,
+  HandlersOf,
+  OptionsOf,
+  ReadableCallbackOf,
   VersionLike,
-  WebSocketServerOptions,
-  WritableCallback,
+  WritableCallbackOf,
 } from "./server/options.ts";
 export {
   CloseCode,
@@ -40,8 +37,15 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
-export { WebSocketServer } from "./server/server.ts";
+export {
+  type AcceptInfo,
+  type ReadableCallback,
+  type ServerEvents,
+  type ServerHandlers,
+  WebSocketServer,
+  type WebSocketServerOptions,
+  type WritableCallback,
+} from "./server/server.ts";
 export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
 export { WebSocketVersion } from "./connection/version.ts";
 export type { ReadableSource, WatchedWriter, WritableSink } from "./streams/watch.ts";
-export { WatchingServer } from "./server/watching_server.ts";

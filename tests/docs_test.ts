@@ -33,8 +33,8 @@ describe("the documentation", () => {
   });
 
   it("tells in docs/SECURITY.md of every limit, with a test", () => {
-    const numbers = read("src/numbers.ts");
-    const limits = [...numbers.matchAll(/^ {2}(max\w+|\w+Timeout|highWaterMark|silenceMax):/gm)]
+    const table = read("src/server/option_table.ts");
+    const limits = [...table.matchAll(/^ {2}(max\w+|\w+Timeout|highWaterMark|silenceMax):/gm)]
       .map(([, name]) => name);
     assert(limits.length >= 14, `${limits.length} limits were found`);
     const rows = limitRows();

@@ -13,15 +13,26 @@ export interface Logger {
 /** How much is logged: 0 nothing, 1 errors, 2 warnings too, 3 the course of things too, 4 frames too. */
 export type DebugLevel = 0 | 1 | 2 | 3 | 4;
 
+/** Where a server logs to, and how much. */
+export interface LogSettings {
+  /** How much is logged; may be changed. */
+  readonly debug: DebugLevel;
+  /** Takes what is logged. */
+  readonly logger: Logger;
+}
+
 /** A logger that lets only what a level asks for through to another one. */
 export class LeveledLogger implements Logger {
-  /** How much is logged; may be changed. */
-  level: DebugLevel;
-  readonly #target: Logger;
+  readonly #settings: LogSettings;
 
-  constructor(level: DebugLevel, target: Logger) {
-    this.level = level;
-    this.#target = target;
+  /** @param settings Read anew for each message. */
+  constructor(settings: LogSettings) {
+    this.#settings = settings;
+  }
+
+  /** How much is logged. */
+  get level(): DebugLevel {
+    return this.#settings.debug;
   }
 
   debug(message: string, error?: unknown): void {
@@ -41,10 +52,11 @@ export class LeveledLogger implements Logger {
   }
 
   #log(method: keyof Logger, message: string, error: unknown): void {
+    const { logger } = this.#settings;
     // A logger of the user's own must not take the server down with it.
     try {
-      if (error === undefined) this.#target[method](message);
-      else this.#target[method](message, error);
+      if (error === undefined) logger[method](message);
+      else logger[method](message, error);
     } catch (failure) {
       console.error("The logger failed", failure);
     }

@@ -1,58 +1,53 @@
 import { WebSocketError } from "./errors.ts";
 
-const SIZE = { low: 0, high: Number.MAX_SAFE_INTEGER, unit: "bytes", whole: true };
-const COUNT = { low: 1, high: Number.MAX_SAFE_INTEGER, unit: "", whole: true };
-// Timers take at most 2^31 - 1 milliseconds.
-const TIME = { low: 0, high: 2_147_483, unit: "seconds", whole: false };
-/** The options that are numbers, with what they take. */
-export const NUMBERS = {
-  port: { low: 0, high: 65_535, unit: "", whole: true },
-  debug: { low: 0, high: 4, unit: "", whole: true },
-  compressionThreshold: SIZE,
-  maxRecvSize: SIZE,
-  maxSendSize: SIZE,
-  maxFragments: COUNT,
-  maxReserve: COUNT,
-  maxControlFrames: COUNT,
-  maxHeaderSize: COUNT,
-  maxHeaderFields: COUNT,
-  maxConnections: COUNT,
-  maxConnectionsPerAddress: COUNT,
-  highWaterMark: SIZE,
-  maxBufferedAmount: SIZE,
-  handshakeTimeout: TIME,
-  closeTimeout: TIME,
-  silenceMax: TIME,
-  silenceCheckInterval: TIME,
-  tickPeriod: TIME,
-} as const;
+/** The numbers that an option takes. */
+export interface NumberRange {
+  /** The least. */
+  readonly low: number;
+  /** The most. */
+  readonly high: number;
+  /** What they count; empty where the name of the option tells. */
+  readonly unit: string;
+  /** Whether fractions are refused. */
+  readonly whole: boolean;
+}
 
-/** The name of an option that is a number. */
-export type NumberName = keyof typeof NUMBERS;
+/** A number of bytes. */
+export const SIZE: NumberRange = {
+  low: 0,
+  high: Number.MAX_SAFE_INTEGER,
+  unit: "bytes",
+  whole: true,
+};
+/** How many there may be of something, at least one. */
+export const COUNT: NumberRange = { low: 1, high: Number.MAX_SAFE_INTEGER, unit: "", whole: true };
+/** A number of seconds; timers take at most 2^31 - 1 milliseconds. */
+export const TIME: NumberRange = { low: 0, high: 2_147_483, unit: "seconds", whole: false };
 
 /**
  * Checks a number that the user has set.
  *
  * @param name The option.
  * @param value What was given.
+ * @param range What the option takes.
  * @returns The number.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not in the option's range.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not in that range.
  */
-export function checkNumber(name: NumberName, value: unknown): number {
-  const { low, high, unit, whole } = NUMBERS[name];
+export function checkNumber(name: string, value: unknown, range: NumberRange = SIZE): number {
+  const { low, high, unit, whole } = range;
   const valid = typeof value === "number" && (whole ? Number.isInteger(value) : true) &&
     value >= low && value <= high;
   if (valid) return value as number;
-  const range = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
+  const numbers = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
   throw invalid(
     name,
     value,
-    `${whole ? "a whole number" : "a number"} ${range}${unit && ` (${unit})`}`,
+    `${whole ? "a whole number" : "a number"} ${numbers}${unit && ` (${unit})`}`,
   );
 }
 
 /**
- * Makes the error for an option that is not right.
+ * Makes the error for an option that has an invalid value.
  *
  * @param name The option.
  * @param value What was given.

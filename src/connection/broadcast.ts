@@ -1,10 +1,13 @@
 import { Buffer } from "node:buffer";
+import { WebSocketError } from "../base/errors.ts";
 import { checkWellFormed, encodeFrame, encodeTextFrame, FIN, Opcode } from "../protocol/mod.ts";
 import type { SharedMessage } from "../transport/channel.ts";
+import { sessionOf, type WebSocketConnection } from "./connection.ts";
 
 /** A message on its way to several connections. */
 export class Broadcast implements SharedMessage {
   readonly data: string | Uint8Array;
+  readonly size: number;
   #frame: Uint8Array | undefined;
 
   /**
@@ -12,14 +15,47 @@ export class Broadcast implements SharedMessage {
    * @param maxSize The most bytes that it may have.
    * @throws {TypeError} When a text has a lone surrogate.
    * @throws {RangeError} When it is larger.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything else.
    */
   constructor(data: string | Uint8Array, maxSize: number) {
     if (typeof data === "string") checkWellFormed(data);
-    const size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
-    if (size > maxSize) {
-      throw new RangeError(`Cannot send a message of ${size} bytes: maxSendSize is ${maxSize}`);
+    else if (!(data instanceof Uint8Array)) {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot broadcast() this: it takes a string or a Uint8Array",
+      );
     }
-    this.data = data;
+    this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
+    if (this.size > maxSize) {
+      throw new RangeError(
+        `Cannot send a message of ${this.size} bytes: maxSendSize is ${maxSize}`,
+      );
+    }
+    // Not every engine sends memory that is shared with other threads.
+    const shared = typeof data !== "string" && data.buffer instanceof SharedArrayBuffer;
+    this.data = shared ? data.slice() : data;
+  }
+
+  /**
+   * Sends it; what one connection throws keeps it from no other.
+   *
+   * @param connections Whom to send it to.
+   * @param report Told of each connection that threw.
+   * @returns How many it was sent to.
+   */
+  sendTo(
+    connections: Iterable<WebSocketConnection>,
+    report: (error: unknown, connection: WebSocketConnection) => void,
+  ): number {
+    let count = 0;
+    for (const connection of connections) {
+      try {
+        if (sessionOf(connection).outbox.sendShared(this)) count++;
+      } catch (error) {
+        report(error, connection);
+      }
+    }
+    return count;
   }
 
   frame(): Uint8Array {

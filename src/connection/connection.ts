@@ -1,41 +1,26 @@
-import { ConnectionEvents } from "./handlers.ts";
-import { ConnectionCore, type PingAnswer } from "./session.ts";
-import { WebSocketError } from "../base/errors.ts";
-import type { Handshake, Rejection } from "./handshake.ts";
 import { checkNumber } from "../base/option_values.ts";
-
-/** What a connection is made of; what `onAccept` is given. */
-export interface ConnectionInit<Server = unknown> {
-  /** The server that accepted it. */
-  readonly server: Server;
-  /** What the runtime calls it: a socket, or on its HTTP server the request. */
-  readonly socket: unknown;
-  /** The subprotocols that the server speaks. */
-  readonly subprotocol: readonly string[];
-}
-
-/** What {@linkcode WebSocketConnection.doPong} takes; a method, so that subclasses fit their base. */
-export interface PingAnswers<C> {
-  /**
-   * Answers a ping.
-   *
-   * @param connection The connection.
-   * @param payload The ping's payload.
-   */
-  doPong(connection: C, payload: Uint8Array): unknown;
-}
-
-let coreOf: (connection: WebSocketConnection) => ConnectionCore;
+import { WebSocketError } from "../base/errors.ts";
+import {
+  type ConnectionHandlers,
+  defineHandlerProperties,
+  type HandlerProperties,
+} from "./handlers.ts";
+import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
+import type { Handshake, Rejection } from "./handshake.ts";
+import type { Outbox } from "./outbox.ts";
+import { Session } from "./session.ts";
+import type { PingAnswer } from "./tuning.ts";
 
 /**
  * Gives the library access to what is behind a connection's public API.
  *
  * @param connection The connection.
- * @returns Its core.
+ * @returns Its session.
  */
-export function connectionCore(connection: WebSocketConnection): ConnectionCore {
-  return coreOf(connection);
-}
+export let sessionOf: (connection: WebSocketConnection) => Session;
+
+/** One client; see the class. */
+export interface WebSocketConnection extends HandlerProperties {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -60,14 +45,15 @@ export function connectionCore(connection: WebSocketConnection): ConnectionCore 
  * });
  * ```
  */
-export class WebSocketConnection extends ConnectionEvents {
+export class WebSocketConnection {
   /** The user's own; the library leaves it alone. */
   data: unknown = undefined;
   readonly #server: unknown;
-  readonly #core: ConnectionCore;
+  readonly #session: Session;
+  readonly #outbox: Outbox;
 
   static {
-    coreOf = (connection) => connection.#core;
+    sessionOf = (connection) => connection.#session;
   }
 
   /**
@@ -76,26 +62,56 @@ export class WebSocketConnection extends ConnectionEvents {
    * @param init What `onAccept` is given.
    */
   constructor(init: ConnectionInit) {
-    super();
     this.#server = init.server;
-    this.#core = new ConnectionCore(this);
+    this.#session = new Session(this);
+    this.#outbox = this.#session.outbox;
+  }
+
+  // Handlers.
+
+  /**
+   * Sets handlers, all or none; undefined takes one away.
+   *
+   * @param handlers The handlers by event.
+   * @returns The connection.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no
+   * function, ERR_STATE for a message handler on a connection that is read with `recv()`,
+   * ERR_UNSUPPORTED for `ping` and `pong` on `deno_http`.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer({
+   *   onConnect(_server, connection) {
+   *     connection.on({
+   *       utf8: (connection, data) => connection.sendUtf8(data),
+   *       disconnect: (_connection, code) => console.log("left with", code),
+   *     });
+   *   },
+   * });
+   * ```
+   */
+  on(handlers: ConnectionHandlers<this>): this {
+    this.#session.on(handlers as ConnectionHandlers<unknown>);
+    return this;
   }
 
   // Who it is.
 
   /** The client's IP address. */
   get ip(): string {
-    return this.#core.remote.ip;
+    return this.#session.remote.ip;
   }
 
   /** The client's port. */
   get port(): number {
-    return this.#core.remote.port;
+    return this.#session.remote.port;
   }
 
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   get socket(): unknown {
-    return this.#core.native;
+    return this.#session.native;
   }
 
   /** The server. */
@@ -105,44 +121,44 @@ export class WebSocketConnection extends ConnectionEvents {
 
   /** The opening handshake, from the `handshake` event on. */
   get handshake(): Handshake | undefined {
-    return this.#core.handshake;
+    return this.#session.handshake;
   }
 
   /** The subprotocol agreed on, if there is one. */
   get subprotocol(): string | undefined {
-    return this.#core.subprotocol;
+    return this.#session.subprotocol;
   }
 
   /** The names of the extensions agreed on. */
   get extensions(): readonly string[] {
-    return this.#core.extensions;
+    return this.#session.extensions;
   }
 
   /** The protocol version, once the handshake has been read. */
   get version(): number | undefined {
-    return this.#core.handshake?.request.version?.number;
+    return this.#session.handshake?.request.version?.number;
   }
 
   /** The last error of this connection, else undefined. */
   get error(): WebSocketError | undefined {
-    return this.#core.error;
+    return this.#session.error;
   }
 
   // How far it has come.
 
   /** Whether messages can be sent. */
   get isReady(): boolean {
-    return this.#core.state === "ready";
+    return this.#session.state === "ready";
   }
 
   /** Whether the closing handshake is under way. */
   get disconnecting(): boolean {
-    return this.#core.state === "disconnecting";
+    return this.#session.state === "disconnecting";
   }
 
   /** Whether it has ended. */
   get disconnected(): boolean {
-    return this.#core.state === "disconnected";
+    return this.#session.state === "disconnected";
   }
 
   // Sending.
@@ -157,7 +173,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
    */
   sendUtf8(data: string): boolean {
-    return this.#core.sendText(data);
+    return this.#outbox.sendText(data);
   }
 
   /**
@@ -169,7 +185,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
    */
   sendBinary(data: Uint8Array): boolean {
-    return this.#core.sendBinary(data);
+    return this.#outbox.sendBinary(data);
   }
 
   /**
@@ -225,7 +241,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
   ping(payload: string | Uint8Array = ""): boolean {
-    return this.#core.sendControl("ping", payload);
+    return this.#outbox.sendControl("ping", payload);
   }
 
   /**
@@ -237,12 +253,12 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
   pong(payload: string | Uint8Array = ""): boolean {
-    return this.#core.sendControl("pong", payload);
+    return this.#outbox.sendControl("pong", payload);
   }
 
   /** How many bytes wait to be taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#core.channel?.bufferedAmount ?? 0;
+    return this.#outbox.channel?.bufferedAmount ?? 0;
   }
 
   /**
@@ -251,24 +267,43 @@ export class WebSocketConnection extends ConnectionEvents {
    * @returns Settled at once when nothing waits, and when the connection ends.
    */
   drained(): Promise<void> {
-    return this.#core.whenDrained();
+    return this.#outbox.whenDrained();
   }
 
   // Receiving.
 
   /**
-   * Waits for the next message, instead of handlers for `utf8`, `binary` and `message`. While nobody
-   * waits, the socket is not read. Call it first in `ready`: messages that come before are lost.
+   * Waits for the next message, instead of handlers for `utf8`, `binary` and `message`. Messages that
+   * nobody waits for are kept, up to `highWaterMark` bytes; then the socket is not read. Call it first in
+   * `ready`: messages that come before are lost.
    *
-   * @returns The message, or null when the connection has ended.
-   * @throws {WebSocketError} ERR_STATE on a connection that has handlers for messages.
+   * @param options With a `signal` the wait can be given up: it rejects with the signal's reason, and the
+   * message that comes next is for the next call.
+   * @returns The message, or null when the connection has ended and nothing is kept. It rejects with
+   * ERR_STATE on a connection that has handlers for messages.
+   *
+   * @example Wait for a name, but not for ever
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer({
+   *   onConnect: (_server, connection) =>
+   *     void connection.on({
+   *       async ready(connection) {
+   *         const name = await connection.recv({ signal: AbortSignal.timeout(10_000) });
+   *         connection.send(`Hello ${name}`);
+   *       },
+   *     }),
+   * });
+   * ```
    */
-  recv(): Promise<string | Uint8Array | null> {
-    return this.#core.delivery.pull();
+  recv(options: { signal?: AbortSignal | undefined } = {}): Promise<string | Uint8Array | null> {
+    return this.#session.delivery.pull(options.signal);
   }
 
   /**
-   * Goes through the messages until the connection ends, as {@linkcode WebSocketConnection.recv}.
+   * Goes through the messages until the connection ends, as {@linkcode WebSocketConnection.recv}. A loop
+   * that is left early leaves the connection open; what comes then waits for the next `recv()` or loop.
    *
    * @returns The messages.
    */
@@ -276,14 +311,17 @@ export class WebSocketConnection extends ConnectionEvents {
     for (let data = await this.recv(); data !== null; data = await this.recv()) yield data;
   }
 
-  /** Stops to read: no message is told until {@linkcode WebSocketConnection.resume}. */
+  /**
+   * Has messages wait until {@linkcode WebSocketConnection.resume}: up to `highWaterMark` bytes, then the
+   * socket is not read. Pings and a Close frame are answered meanwhile.
+   */
   pause(): void {
-    this.#core.delivery.pause();
+    this.#session.delivery.pause();
   }
 
-  /** Reads on after {@linkcode WebSocketConnection.pause}. */
+  /** Goes on after {@linkcode WebSocketConnection.pause}. */
   resume(): void {
-    this.#core.delivery.resume();
+    this.#session.delivery.resume();
   }
 
   /**
@@ -292,11 +330,11 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_UNSUPPORTED when set where the runtime's engine answers by itself.
    */
   get doPong(): PingAnswers<this>["doPong"] | null {
-    return this.#core.doPong;
+    return this.#session.tuning.doPong;
   }
 
   set doPong(answer: PingAnswers<this>["doPong"] | null) {
-    this.#core.doPong = answer as PingAnswer | null;
+    this.#session.tuning.doPong = answer as PingAnswer | null;
   }
 
   // Ending.
@@ -309,12 +347,12 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {RangeError} When one of them may not be sent; nothing is sent then.
    */
   disconnect(code?: number, reason = ""): void {
-    this.#core.disconnect(code, reason);
+    this.#session.disconnect(code, reason);
   }
 
   /** Drops the connection at once, without a closing handshake. */
   terminate(): void {
-    this.#core.terminate();
+    this.#session.terminate();
   }
 
   /**
@@ -325,7 +363,7 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_STATE without a handshake that could be refused.
    */
   httpError(status: number, rejection: Rejection = {}): void {
-    this.#core.httpError(status, rejection);
+    this.#session.httpError(status, rejection);
   }
 
   // Limits.
@@ -337,29 +375,29 @@ export class WebSocketConnection extends ConnectionEvents {
    * takes no more.
    */
   get maxRecvSize(): number {
-    return this.#core.maxRecvSize;
+    return this.#session.tuning.maxRecvSize;
   }
 
   set maxRecvSize(bytes: number) {
-    this.#core.maxRecvSize = checkNumber("maxRecvSize", bytes);
+    this.#session.tuning.maxRecvSize = checkNumber("maxRecvSize", bytes);
   }
 
   /** The most bytes of a message that is sent. */
   get maxSendSize(): number {
-    return this.#core.maxSendSize;
+    return this.#outbox.maxSendSize;
   }
 
   set maxSendSize(bytes: number) {
-    this.#core.maxSendSize = checkNumber("maxSendSize", bytes);
+    this.#outbox.maxSendSize = checkNumber("maxSendSize", bytes);
   }
 
   /** Messages of fewer bytes are not compressed. */
   get compressionThreshold(): number {
-    return this.#core.compressionThreshold;
+    return this.#session.tuning.compressionThreshold;
   }
 
   set compressionThreshold(bytes: number) {
-    this.#core.compressionThreshold = checkNumber("compressionThreshold", bytes);
+    this.#session.tuning.compressionThreshold = checkNumber("compressionThreshold", bytes);
   }
 
   /**
@@ -368,10 +406,15 @@ export class WebSocketConnection extends ConnectionEvents {
    * @throws {WebSocketError} ERR_UNSUPPORTED when turned off on "http", where the runtime owns the socket.
    */
   get nodelay(): boolean {
-    return this.#core.nodelay;
+    return this.#session.tuning.nodelay;
   }
 
   set nodelay(on: boolean) {
-    this.#core.nodelay = on;
+    this.#session.tuning.nodelay = on;
   }
 }
+
+defineHandlerProperties(
+  WebSocketConnection.prototype,
+  (connection) => sessionOf(connection).delivery.handlers,
+);

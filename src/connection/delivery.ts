@@ -1,65 +1,92 @@
-import type { WebSocketConnection } from "./connection.ts";
-import {
-  type ConnectionHandlers,
-  guardHandlers,
-  type HandlerGuard,
-  MESSAGE_EVENTS,
-} from "./handlers.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
-import { ProtocolError } from "../protocol/mod.ts";
-import type { Channel, ChannelEvents } from "../transport/channel.ts";
+import { CloseCode, ProtocolError } from "../protocol/mod.ts";
+import type { Channel, MessageListener } from "../transport/channel.ts";
+import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
+import { Inbox, type Message } from "./inbox.ts";
+import { Pulls } from "./pulls.ts";
 
-/** What a delivery tells its connection of, beside the handlers. */
+/** What a delivery needs of its connection. */
 export interface DeliveryOwner {
-  readonly connection: WebSocketConnection;
-  /** A Ping frame is to be answered. */
+  /** The first argument of every handler. */
+  readonly connection: unknown;
+  /** The bounds on what waits, in bytes. */
+  readonly host: { readonly highWaterMark: number; readonly maxBufferedAmount: number };
+  /** Answers a Ping frame. */
   answerPing(payload: Uint8Array): unknown;
-  /** Nothing waits any more; returns whether the handler for `drain` is to be called. */
-  drained(): boolean;
-  closing(): void;
-  closed(): void;
+  /** All that had come has been told of. */
+  delivered(): void;
+  /** Fails the connection, of which more has come than may wait. */
+  fail(error: ProtocolError): void;
   report(error: WebSocketError): void;
-  /** Throws for handlers of events that cannot come. */
-  checkEvents(handlers: ConnectionHandlers<unknown>): void;
 }
 
 /**
- * Hands what comes over a channel to a connection's handlers or to those who pull with `recv()`: in
- * order, one at a time, and with the channel paused while nobody can take more.
+ * Tells handlers, or those who pull with `recv()`, of the messages that come: in order, one at a time.
+ * While nobody can take one, messages wait in an {@linkcode Inbox}; when enough do, the channel is not
+ * read any more. Pings and pongs overtake what waits.
  */
-export class Delivery implements ChannelEvents, HandlerGuard {
-  readonly handlers: ConnectionHandlers<WebSocketConnection>;
+export class Delivery implements MessageListener {
+  /** The connection's handlers by event. */
+  readonly handlers: ConnectionHandlers<unknown> = {};
   readonly #owner: DeliveryOwner;
   #channel: Channel | null = null;
+  // Set while messages are not to be told of at once; everything below decides on it.
+  #holding = false;
   // Handlers whose promises have not settled.
   #busy = 0;
   #paused = false;
+  // Made when the first message has to wait, and when somebody pulls for the first time.
+  #inbox: Inbox | null = null;
   #pulls: Pulls | null = null;
+  // Set while the channel is not read, since enough waits.
+  #full = false;
+  #emptying = false;
+  // Set when the connection has ended.
   #ended = false;
 
   constructor(owner: DeliveryOwner) {
-    this.handlers = guardHandlers(owner.connection, this) as ConnectionHandlers<
-      WebSocketConnection
-    >;
     this.#owner = owner;
   }
 
-  /** Whether messages are held back, so that silence says nothing of the peer. */
-  get holding(): boolean {
-    // A handler that pulls, as `ready` may, must not wait for itself.
-    return this.#paused || (this.#pulls === null ? this.#busy > 0 : this.#pulls.full);
+  /** Whether messages wait that have not been told of. */
+  get waits(): boolean {
+    return this.#inbox !== null && !this.#inbox.empty;
+  }
+
+  /** Whether the channel is not read, since enough waits: then its silence says nothing of the peer. */
+  get full(): boolean {
+    return this.#full;
   }
 
   // What the channel tells.
 
   text(data: string): void {
-    if (this.#pulls !== null) {
-      this.#pulled(data);
-      return;
+    if (this.#holding) this.#hold(data);
+    else this.#tellText(data);
+  }
+
+  binary(data: Uint8Array): void {
+    if (this.#holding) this.#hold(data);
+    else this.#tellBinary(data);
+  }
+
+  ping(payload: Uint8Array): void {
+    try {
+      this.#settle(this.#owner.answerPing(payload));
+    } catch (error) {
+      this.#failed(error);
     }
+    this.call(this.handlers.ping, payload);
+  }
+
+  pong(payload: Uint8Array): void {
+    this.call(this.handlers.pong, payload);
+  }
+
+  #tellText(data: string): void {
     const { utf8, message } = this.handlers;
-    const connection = this.#owner.connection;
+    const { connection } = this.#owner;
     try {
       if (utf8 !== undefined) this.#settle(utf8(connection, data));
       if (message !== undefined) this.#settle(message(connection, data));
@@ -68,13 +95,9 @@ export class Delivery implements ChannelEvents, HandlerGuard {
     }
   }
 
-  binary(data: Uint8Array): void {
-    if (this.#pulls !== null) {
-      this.#pulled(data);
-      return;
-    }
+  #tellBinary(data: Uint8Array): void {
     const { binary, message } = this.handlers;
-    const connection = this.#owner.connection;
+    const { connection } = this.#owner;
     try {
       if (binary !== undefined) this.#settle(binary(connection, data));
       if (message !== undefined) this.#settle(message(connection, data));
@@ -83,37 +106,72 @@ export class Delivery implements ChannelEvents, HandlerGuard {
     }
   }
 
-  ping(payload: Uint8Array): void {
-    this.call((_connection) => this.#owner.answerPing(payload));
-    this.call(this.handlers.ping, payload);
+  // What waits.
+
+  /** Whether nobody can take a message now. A handler that pulls, as `ready` may, must not wait for itself. */
+  get #blocked(): boolean {
+    return this.#paused || (this.#pulls === null ? this.#busy > 0 : this.#pulls.empty);
   }
 
-  pong(payload: Uint8Array): void {
-    this.call(this.handlers.pong, payload);
+  /** From here on the channel is not read. */
+  get #most(): number {
+    const { highWaterMark, maxBufferedAmount } = this.#owner.host;
+    return Math.min(highWaterMark, maxBufferedAmount);
   }
 
-  drain(): void {
-    if (this.#owner.drained()) this.call(this.handlers.drain);
+  #hold(data: Message): void {
+    if (this.#pulls !== null && !this.#blocked && !this.waits) {
+      this.#pulls.give(data);
+      return;
+    }
+    const inbox = this.#inbox ??= new Inbox();
+    inbox.add(data);
+    if (inbox.size <= this.#most) return;
+    if (!this.#full) {
+      this.#full = true;
+      this.#channel?.pause();
+    } else if (inbox.size > this.#owner.host.maxBufferedAmount) {
+      // Not every engine can stop to read.
+      this.#owner.fail(
+        new ProtocolError(
+          CloseCode.TRY_AGAIN_LATER,
+          "Cannot hold more messages for a handler that is too slow",
+          "maxBufferedAmount",
+        ),
+      );
+    }
   }
 
-  error(error: Error): void {
-    const rule = error instanceof ProtocolError;
-    this.#owner.report(
-      new WebSocketError(rule ? "ERR_PROTOCOL" : "ERR_STATE", error.message, error),
-    );
+  /** Tells of what waits for as long as somebody can take it, and reads on. */
+  #empty(): void {
+    if (this.#emptying) return;
+    this.#emptying = true;
+    const inbox = this.#inbox;
+    if (inbox !== null) {
+      while (!inbox.empty && !this.#blocked) this.#tell(inbox.take()!);
+    }
+    this.#emptying = false;
+    this.#holding = this.#pulls !== null || this.#blocked || this.waits;
+    if (this.#full && (inbox === null || inbox.size <= this.#most / 2)) {
+      this.#full = false;
+      this.#channel?.resume();
+    }
+    if (this.waits || this.#channel !== null) return;
+    // Those who pull see the last message before they hear of the end.
+    if (this.#pulls === null) this.#owner.delivered();
+    else setTimeout(() => this.#owner.delivered(), 0);
   }
 
-  closing(): void {
-    this.#owner.closing();
+  #tell(data: Message): void {
+    if (this.#pulls !== null) this.#pulls.give(data);
+    else if (typeof data === "string") this.#tellText(data);
+    else this.#tellBinary(data);
   }
 
-  close(code: number, reason: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#channel = null;
-    this.#owner.closed();
-    this.#pulls?.end();
-    this.call(this.handlers.disconnect, code, reason);
+  /** Drops what waits: nobody is to be told of it any more. */
+  drop(): void {
+    this.#inbox?.clear();
+    this.#empty();
   }
 
   // What the connection asks for.
@@ -121,39 +179,55 @@ export class Delivery implements ChannelEvents, HandlerGuard {
   /** Messages may come from now on. */
   open(channel: Channel): void {
     this.#channel = channel;
-    if (this.holding) channel.pause();
     this.call(this.handlers.ready);
+  }
+
+  /** The channel is gone: nothing more comes, but something may wait. */
+  close(): void {
+    this.#channel = null;
+  }
+
+  /** The connection has ended. What waits is there for those who pull, and for nobody else. */
+  end(): void {
+    this.#channel = null;
+    this.#ended = true;
+    if (this.#pulls === null) this.#inbox?.clear();
+    else if (!this.waits) this.#pulls.end();
   }
 
   pause(): void {
     this.#paused = true;
-    this.#channel?.pause();
+    this.#holding = true;
   }
 
   resume(): void {
     this.#paused = false;
-    this.#resumeChannel();
+    this.#empty();
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(): Promise<string | Uint8Array | null> {
-    const name = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
-    if (name !== undefined) {
-      throw new WebSocketError(
-        "ERR_STATE",
-        `Cannot recv() on a connection that has a handler for "${name}": use one or the other`,
-      );
-    }
+  pull(signal: AbortSignal | undefined): Promise<Message | null> {
+    const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
+    if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
+    if (signal?.aborted) return Promise.reject(signal.reason);
     this.#pulls ??= new Pulls();
-    if (this.#ended) this.#pulls.end();
-    const next = this.#pulls.next();
-    this.#resumeChannel();
+    this.#holding = true;
+    if (this.#ended && !this.waits) return Promise.resolve(null);
+    const next = this.#pulls.wait(signal);
+    this.#empty();
     return next;
+  }
+
+  /** Throws when handlers for messages are set on a connection whose messages are pulled. */
+  check(handlers: ConnectionHandlers<unknown>): void {
+    if (this.#pulls === null) return;
+    const name = MESSAGE_EVENTS.find((name) => handlers[name] !== undefined);
+    if (name !== undefined) throw conflict(`set a handler for "${name}"`);
   }
 
   /** Calls a handler, if there is one; never throws. */
   call<Arguments extends unknown[]>(
-    handler: ((connection: WebSocketConnection, ...args: Arguments) => unknown) | undefined,
+    handler: ((connection: unknown, ...args: Arguments) => unknown) | undefined,
     ...args: Arguments
   ): void {
     if (handler === undefined) return;
@@ -164,43 +238,19 @@ export class Delivery implements ChannelEvents, HandlerGuard {
     }
   }
 
-  /**
-   * Throws when handlers for messages are set on a connection whose messages are pulled, and for events
-   * that cannot come.
-   */
-  check(handlers: ConnectionHandlers<unknown>): void {
-    this.#owner.checkEvents(handlers);
-    if (this.#pulls === null) return;
-    const name = MESSAGE_EVENTS.find((name) => handlers[name] !== undefined);
-    if (name === undefined) return;
-    throw new WebSocketError(
-      "ERR_STATE",
-      `Cannot set a handler for "${name}" on a connection that is read with recv(): use one or the other`,
-    );
-  }
-
-  #pulled(data: string | Uint8Array): void {
-    this.#pulls!.add(data);
-    if (this.#pulls!.full) this.#channel?.pause();
-  }
-
-  /** Holds everything back until a handler's promise has settled. */
+  /** Holds messages back until a handler's promise has settled. */
   #settle(result: unknown): void {
     if (!isThenable(result)) return;
     this.#busy++;
-    if (this.holding) this.#channel?.pause();
+    this.#holding = true;
     const settled = () => {
       this.#busy--;
-      this.#resumeChannel();
+      this.#empty();
     };
     result.then(settled, (error) => {
       this.#failed(error);
       settled();
     });
-  }
-
-  #resumeChannel(): void {
-    if (!this.holding) this.#channel?.resume();
   }
 
   #failed(cause: unknown): void {
@@ -211,32 +261,11 @@ export class Delivery implements ChannelEvents, HandlerGuard {
   }
 }
 
-/** Messages that wait to be pulled, and pulls that wait for messages; never both. */
-class Pulls {
-  #messages: (string | Uint8Array)[] = [];
-  #waiting: ((data: string | Uint8Array | null) => void)[] = [];
-  #ended = false;
-
-  get full(): boolean {
-    return this.#waiting.length === 0;
-  }
-
-  add(data: string | Uint8Array): void {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) waiting(data);
-    else this.#messages.push(data);
-  }
-
-  next(): Promise<string | Uint8Array | null> {
-    const message = this.#messages.shift();
-    if (message !== undefined) return Promise.resolve(message);
-    if (this.#ended) return Promise.resolve(null);
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  end(): void {
-    this.#ended = true;
-    for (const resolve of this.#waiting) resolve(null);
-    this.#waiting = [];
-  }
+function conflict(what: string, handled?: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_STATE",
+    handled === undefined
+      ? `Cannot ${what} on a connection that is read with recv(): use one or the other`
+      : `Cannot ${what} on a connection that has a handler for "${handled}": use one or the other`,
+  );
 }

@@ -12,9 +12,9 @@ import { WebSocketVersion } from "./version.ts";
 
 /** The body and header fields of a response that refuses a handshake. */
 export interface Rejection {
-  /** The body; by default empty. */
+  /** The body; empty by default. A response of status 304 has none (RFC 9110 §15.4.5). */
   body?: string | Uint8Array;
-  /** Further header fields. */
+  /** Header fields; `Content-Length` and `Transfer-Encoding` follow from the body and cannot be set. */
   headers?: Headers | Record<string, string> | [name: string, value: string][];
 }
 
@@ -35,9 +35,12 @@ export class HandshakeRequest {
     return this.#head.method;
   }
 
-  /** The whole URL with its query, `ws:` or `wss:`. */
+  /**
+   * The whole URL with its query, `ws:` or `wss:`: an absolute request target as it came, and otherwise put
+   * together from TLS or its absence, `Host` and the target (RFC 9112 §3.3).
+   */
   get uri(): URL {
-    return new URL(requestUrl(this.#head, this.isSecure).replace(/^http/i, "ws"));
+    return new URL(requestUrl(this.#head, this.isSecure).replace("http", "ws"));
   }
 
   /** A copy of the header fields. */
@@ -45,7 +48,7 @@ export class HandshakeRequest {
     return new Headers([...this.#head]);
   }
 
-  /** `Origin` as it came: what every browser says of the page behind it (RFC 6455 §10.2). */
+  /** `Origin` as it came: every browser sends the origin of the page (RFC 6455 §10.2). */
   get origin(): string | null {
     return readOrigin(this.#head);
   }
@@ -55,10 +58,10 @@ export class HandshakeRequest {
     return this.#head.get("host");
   }
 
-  /** The cookies by name; of those with the same name the first. */
+  /** The cookies by name (RFC 6265 §4.2.1). Of several with the same name, the first counts. */
   get cookies(): ReadonlyMap<string, string> {
     const cookies = new Map<string, string>();
-    for (const pair of (this.#head.get("cookie") ?? "").split(/[;,] ?/)) {
+    for (const pair of (this.#head.get("cookie") ?? "").split(";")) {
       const [name, ...value] = pair.split("=");
       const key = name.trim();
       if (value.length > 0 && !cookies.has(key)) cookies.set(key, unquote(value.join("=").trim()));
@@ -76,7 +79,7 @@ export class HandshakeRequest {
     return parseExtensions(this.#head.get("sec-websocket-extensions") ?? "");
   }
 
-  /** The protocol version; undefined when it is none that there is, which the `origin` event can see. */
+  /** The protocol version; undefined in the `origin` event when the client asks for an unknown one. */
   get version(): WebSocketVersion | undefined {
     const version = readVersion(this.#head);
     return WebSocketVersion.exists(version) ? new WebSocketVersion(version) : undefined;
@@ -89,15 +92,15 @@ function unquote(value: string): string {
     : value;
 }
 
-/** What the answer to a handshake will hold. */
+/** The response to a handshake. */
 export class HandshakeResponse {
-  /** Header fields to add to those that the protocol demands. */
+  /** Header fields to send beside those that the protocol demands. */
   readonly headers: Headers = new Headers();
 }
 
 /** An opening handshake, given to the `handshake` event. */
 export class Handshake {
-  /** What the client asks for. */
+  /** The client's request. */
   readonly request: HandshakeRequest;
   #response: HandshakeResponse | undefined;
   #rejection: { status: number; body: string | Uint8Array; headers: Headers } | undefined;
@@ -107,7 +110,7 @@ export class Handshake {
     this.request = request;
   }
 
-  /** What the answer will hold; header fields may be added. */
+  /** The response, to which header fields may be added. */
   get response(): HandshakeResponse {
     return this.#response ??= new HandshakeResponse();
   }
@@ -117,8 +120,9 @@ export class Handshake {
    *
    * @param status The HTTP status to answer with: 300 to 599.
    * @param rejection The body and header fields to answer with.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for another status.
-   * @throws {TypeError} When a header field has a character that must not be in one.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for another status, an unknown key, a body that is
+   * neither a string nor a `Uint8Array`, a body of a 304, or a header field that follows from the body.
+   * @throws {TypeError} When a header field has a character that is not allowed.
    */
   reject(status: number, rejection: Rejection = {}): void {
     if (!Number.isInteger(status) || status < 300 || status > 599) {
@@ -127,20 +131,50 @@ export class Handshake {
         `Cannot refuse a handshake with status ${status}: use 300 to 599`,
       );
     }
-    this.#rejection = {
-      status,
-      body: rejection.body ?? "",
-      headers: new Headers(rejection.headers),
-    };
+    checkRejection(status, rejection);
+    const { body = "" } = rejection;
+    const headers = new Headers(rejection.headers);
+    for (const name of ["content-length", "transfer-encoding"]) {
+      if (headers.has(name)) {
+        throw cannotRefuse(`header field "${name}"`, "it follows from the body; leave it out");
+      }
+    }
+    this.#rejection = { status, body, headers };
   }
 
-  /** How it was refused, if it was. */
+  /** The refusal, if {@linkcode Handshake.reject} was called. */
   get rejection(): { status: number; body: string | Uint8Array; headers: Headers } | undefined {
     return this.#rejection;
   }
 
-  /** Header fields that were added to the answer. */
+  /** The header fields that were added to the response, if any. */
   get added(): Headers | undefined {
     return this.#response?.headers;
   }
+}
+
+function checkRejection(status: number, rejection: Rejection): void {
+  if (typeof rejection !== "object" || rejection === null) {
+    throw cannotRefuse(String(rejection), "give an object with a body, headers or both");
+  }
+  for (const key of Object.keys(rejection)) {
+    if (key !== "body" && key !== "headers") {
+      throw cannotRefuse(JSON.stringify(key), "use body and headers");
+    }
+  }
+  const { body } = rejection;
+  if (body === undefined) return;
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) {
+    throw cannotRefuse(`a body of type ${typeof body}`, "use a string or a Uint8Array");
+  }
+  if (status === 304 && body.length > 0) {
+    throw cannotRefuse("status 304 and a body", "a 304 has none (RFC 9110 §15.4.5); leave it out");
+  }
+}
+
+function cannotRefuse(what: string, why: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot refuse a handshake with ${what}: ${why}`,
+  );
 }

@@ -1,6 +1,6 @@
 import { WebSocketError } from "../base/errors.ts";
 
-/** The last draft of each version that is served beside RFC 6455, on the wire as 13 is. */
+/** The last draft of each version that is served; versions 7 and 8 have the frames of RFC 6455. */
 const DRAFTS: Readonly<Record<string, number>> = {
   "draft-ietf-hybi-07": 7,
   "draft-ietf-hybi-10": 8,
@@ -21,7 +21,7 @@ const DRAFTS: Readonly<Record<string, number>> = {
  * ```
  */
 export class WebSocketVersion {
-  /** The number that stands in `Sec-WebSocket-Version`. */
+  /** The number in `Sec-WebSocket-Version`. */
   readonly number: number;
 
   /**
@@ -44,7 +44,7 @@ export class WebSocketVersion {
   }
 
   /**
-   * Tells whether there is such a version.
+   * Tells whether a number is a version that can be served.
    *
    * @param number The number.
    * @returns Whether it is 13, 8 or 7.

@@ -41,6 +41,19 @@ export class AddressCounts {
   }
 
   /**
+   * Counts a connection in the place of another holder.
+   *
+   * @param from What was counted so far; where it is not counted, nothing happens.
+   * @param to The connection that is counted from now on.
+   */
+  move(from: object, to: object): void {
+    const network = this.#networks.get(from);
+    if (network === undefined) return;
+    this.#networks.delete(from);
+    this.#networks.set(to, network);
+  }
+
+  /**
    * Tells how many connections there are.
    *
    * @param ip The address that they come from.

@@ -3,8 +3,10 @@ import { invalid } from "../base/option_values.ts";
 /** The form of an origin (RFC 6454 §6.1): a scheme and a host, perhaps with a port, and nothing more. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+$/i;
 const WILDCARD = "://*.";
+/** Origins without a host, as they come: of files, and of pages that hide theirs (RFC 6454 §6.1). */
+const BARE: readonly unknown[] = ["file://", "null"];
 const TAKES =
-  'an array of origins, such as "https://example.com" or, for all its subdomains, "https://*.example.com"';
+  'an array of origins, such as "https://example.com" or, for all its subdomains, "https://*.example.com", "file://" or "null"';
 
 /**
  * The pages that may open a WebSocket, told by what browsers say in `Origin`. A browser sends its
@@ -25,6 +27,10 @@ export class AllowedOrigins {
   constructor(origins: readonly string[]) {
     if (!Array.isArray(origins)) throw invalid("allowedOrigins", origins, TAKES);
     for (const origin of origins) {
+      if (BARE.includes(origin)) {
+        this.#exact.add(origin);
+        continue;
+      }
       const wild = typeof origin === "string" && origin.includes(WILDCARD);
       const read = wild ? canonical(origin.replace(WILDCARD, "://")) : canonical(origin);
       if (read === undefined || read.includes("*")) throw invalid("allowedOrigins", origin, TAKES);
@@ -42,11 +48,11 @@ export class AllowedOrigins {
    *
    * @param origin `Origin` as it came; null where there was none, as from programs that are no
    * browsers and carry nobody's cookies but their own.
-   * @returns Whether it may; the opaque origin "null" never does.
+   * @returns Whether it may; the opaque origin "null" only where it is named.
    */
   allow(origin: string | null): boolean {
     if (origin === null) return true;
-    const read = canonical(origin);
+    const read = BARE.includes(origin) ? origin : canonical(origin);
     if (read === undefined) return false;
     return this.#exact.has(read) ||
       this.#wildcards.some(([scheme, domain]) =>

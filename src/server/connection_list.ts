@@ -71,3 +71,15 @@ export class ConnectionList<C> implements Iterable<C> {
     return undefined;
   }
 }
+
+/**
+ * Makes what `connections` gives with `legacy`.
+ *
+ * @param connections The open connections.
+ * @returns An array of them with a `size`, so that it serves as a list.
+ */
+export function legacyList<C>(connections: ReadonlySet<C>): ConnectionList<C> {
+  const array = [...connections];
+  Object.defineProperty(array, "size", { value: array.length });
+  return array as unknown as ConnectionList<C>;
+}

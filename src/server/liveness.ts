@@ -1,4 +1,4 @@
-import { connectionCore, type WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { Ticker } from "../base/ticker.ts";
 
 /**
@@ -34,18 +34,20 @@ export class Liveness {
 
   #check(): Promise<void> {
     for (const connection of this.#connections) {
-      const core = connectionCore(connection);
-      const channel = core.live;
+      const session = sessionOf(connection);
+      const channel = session.live;
       if (channel === null) continue;
-      // While nothing is read from it, nobody can tell whether a peer is silent.
-      if (channel.heard || core.delivery.holding) {
+      if (channel.heard) {
         channel.heard = false;
-        core.silentChecks = 0;
-      } else if (core.silentChecks++ * this.#interval >= this.#silenceMax) {
+        session.silentChecks = 0;
+      } else if (session.delivery.full) {
+        // While it is not read, nobody can tell whether it is silent; but whoever is gone resets at a ping.
+        session.probe();
+      } else if (session.silentChecks++ * this.#interval >= this.#silenceMax) {
         // The first silent check told that nothing had come since the one before it.
         channel.terminate();
       } else {
-        core.probe();
+        session.probe();
       }
     }
     return Promise.resolve();

@@ -1,7 +1,6 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionCore } from "../connection/session.ts";
+import type { Session } from "../connection/session.ts";
 import { isThenable } from "../base/thenable.ts";
-import type { Handshake } from "../connection/handshake.ts";
 import {
   formatExtension,
   formatFields,
@@ -15,73 +14,84 @@ import {
 } from "../protocol/mod.ts";
 import { WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
-import type { Channel, ChannelEvents } from "../transport/channel.ts";
-import type { Answer, Opening } from "../transport/transport.ts";
+import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
+import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
+import { GAVE_UP, waitFor } from "./patience.ts";
 
 /** How long a promise of the `origin` handler may take. */
-const ORIGIN_TIMEOUT_MS = 2000;
+const ORIGIN_SECONDS = 2;
 
 /** What an opening needs of the server. */
 export interface OpeningHost {
-  readonly settings: Settings<WebSocketConnection>;
+  readonly settings: Pick<
+    Settings<unknown, WebSocketConnection>,
+    | "allowedOrigins"
+    | "extensions"
+    | "selectSubprotocol"
+    | "subprotocol"
+    | "trustProxy"
+    | "versions"
+  >;
   /** Whether this engine negotiates its extensions by itself. */
   readonly engineExtends: boolean;
-  readonly selectSubprotocol:
-    | ((offered: readonly string[], handshake: Handshake) => string | undefined)
-    | undefined;
-  /** Whether nobody is let in any more. */
-  readonly stopping: boolean;
-  /** Whether there are more connections than there may be, or more from this one's address. */
-  isFull(connection: WebSocketConnection): boolean;
-  report(error: Error, connection?: WebSocketConnection): void;
+  /** Aborted once nobody is let in any more. */
+  readonly stopping: AbortSignal;
+  /** Counts the connection under its client's address; gives whether there may be one more of it. */
+  locate(connection: object, ip: string): boolean;
+  /** Serves a plain HTTP request that came over the connection's socket, which is left to it. */
+  serve(connection: object, request: Request, info: RequestInfo): Promise<Response>;
+  report(error: Error, connection?: object): void;
 }
 
 /** The opening handshake of one connection: runs its events and decides on the answer. */
 export class ServerOpening implements Opening {
-  readonly events: ChannelEvents;
+  readonly messages: MessageListener;
+  readonly life: LifeListener;
   readonly #host: OpeningHost;
-  readonly #core: ConnectionCore;
+  readonly #session: Session;
+  // Whether there is no seat for it, so that it is only there to be told so.
+  readonly #unseated: boolean;
 
-  constructor(host: OpeningHost, core: ConnectionCore) {
-    this.events = core.delivery;
+  constructor(host: OpeningHost, session: Session, unseated = false) {
+    this.messages = session.delivery;
+    this.life = session;
     this.#host = host;
-    this.#core = core;
-  }
-
-  get connection(): WebSocketConnection {
-    return this.#core.connection;
+    this.#session = session;
+    this.#unseated = unseated;
   }
 
   /** Whether the connection was told to end before it was open. */
   get aborted(): boolean {
-    return this.#core.aborted;
+    return this.#session.aborted;
   }
 
-  opened(channel: Channel): void {
-    this.#core.open(channel);
+  opened(channel: Channel, extended = true): void {
+    if (!extended) this.#session.extensions = NO_NAMES;
+    this.#session.open(channel);
   }
 
   failed(): void {
-    this.events.close(1006, "");
+    this.life.close(1006, "");
+  }
+
+  request(request: Request, info: RequestInfo): Promise<Response> {
+    return this.#host.serve(this.#session.connection, request, info);
   }
 
   answer(head: RequestHead): Answer | Promise<Answer> {
     try {
-      if (this.#core.aborted) return DROP;
+      if (this.#session.aborted) return DROP;
+      if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
-      if (trustProxy !== undefined) {
-        this.#core.remote = trustProxy.clientOf(head, this.#core.remote);
-      }
-      if (this.#host.isFull(this.#core.connection)) {
-        throw new HttpError(503, "Cannot take another connection: try again later", {
-          "Retry-After": "10",
-        });
+      if (trustProxy?.has(this.#session.remote.ip)) {
+        this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
+        if (!this.#host.locate(this.#session.connection, this.#session.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);
-      this.#core.head = head;
+      this.#session.head = head;
       if (allowedOrigins?.allow(opening.origin) === false) throw wrongOrigin();
-      const allowed = this.#core.delivery.handlers.origin?.(
-        this.#core.connection,
+      const allowed = this.#session.delivery.handlers.origin?.(
+        this.#session.connection,
         originUrl(opening.origin),
       );
       if (isThenable(allowed)) return this.#negotiateLater(opening, allowed);
@@ -99,8 +109,13 @@ export class ServerOpening implements Opening {
     allowed: PromiseLike<unknown>,
   ): Promise<Answer> {
     try {
-      await this.#negotiate(opening, await withinOriginTimeout(allowed));
-      return this.#finish(opening);
+      const decided = await this.#wait(allowed, ORIGIN_SECONDS);
+      if (decided === GAVE_UP) {
+        if (this.#host.stopping.aborted) return DROP;
+        throw new HttpError(408, "Cannot wait longer for a decision on the origin");
+      }
+      const handled = this.#negotiate(opening, decided);
+      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -108,20 +123,25 @@ export class ServerOpening implements Opening {
 
   async #finishLater(opening: OpeningHandshake, handled: PromiseLike<unknown>): Promise<Answer> {
     try {
-      await handled;
-      return this.#finish(opening);
+      return await this.#wait(handled) === GAVE_UP ? DROP : this.#finish(opening);
     } catch (error) {
       return this.#refuse(error);
     }
+  }
+
+  /** Waits for a handler, but not when nobody is let in any more. */
+  #wait(handled: PromiseLike<unknown>, seconds?: number): Promise<unknown> {
+    const { stopping } = this.#host;
+    return waitFor(handled, { seconds, until: stopping }, (error) => this.#failed(error));
   }
 
   /** Gives what the `handshake` handler gave. */
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
     this.#checkVersion(opening.version);
-    const core = this.#core;
-    core.subprotocol = this.#selectSubprotocol(opening.subprotocols);
-    return core.delivery.handlers.handshake?.(core.connection, core.handshake!);
+    const session = this.#session;
+    session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }
 
   #checkVersion(version: number): void {
@@ -131,12 +151,12 @@ export class ServerOpening implements Opening {
   }
 
   #selectSubprotocol(offered: readonly string[]): string | undefined {
-    const { selectSubprotocol, settings } = this.#host;
+    const { selectSubprotocol, subprotocol } = this.#host.settings;
     if (selectSubprotocol === undefined) {
-      for (const served of settings.subprotocol) if (offered.includes(served)) return served;
+      for (const served of subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
-    const selected = selectSubprotocol(offered, this.#core.handshake!);
+    const selected = selectSubprotocol(offered, this.#session.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
       throw new TypeError(
         `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
@@ -146,15 +166,15 @@ export class ServerOpening implements Opening {
   }
 
   #finish(opening: OpeningHandshake): Answer {
-    const { knownHandshake } = this.#core;
+    const { knownHandshake } = this.#session;
     const rejection = knownHandshake?.rejection;
     if (rejection !== undefined) {
       formatFields(rejection.headers);
       return { status: rejection.status, headers: [...rejection.headers], body: rejection.body };
     }
-    if (this.#core.aborted || this.#host.stopping) return DROP;
+    if (this.#session.aborted || this.#host.stopping.aborted) return DROP;
     const headers: [string, string][] = [];
-    const { subprotocol } = this.#core;
+    const { subprotocol } = this.#session;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
     const added = knownHandshake?.added;
@@ -171,7 +191,7 @@ export class ServerOpening implements Opening {
         !parameters.some(([name, value]) => name === WINDOW && value !== "15")
       );
       const agreed = negotiateExtensions(settings.extensions, served);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
       return agreed;
     }
     const agreed = negotiateExtensions(settings.extensions, opening.extensions);
@@ -180,7 +200,7 @@ export class ServerOpening implements Opening {
         formatExtension({ name, parameters: [...session.parameters] })
       );
       headers.push(["Sec-WebSocket-Extensions", elements.join(", ")]);
-      this.#core.extensions = agreed.map((it) => it.name);
+      this.#session.extensions = agreed.map((it) => it.name);
     }
     return agreed;
   }
@@ -193,12 +213,16 @@ export class ServerOpening implements Opening {
         body: `${error.message}\n`,
       };
     }
+    this.#failed(error);
+    return { status: 500, headers: [], body: "Internal Server Error\n" };
+  }
+
+  #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.#host.report(
       new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#core.connection,
+      this.#session.connection,
     );
-    return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
 }
 
@@ -215,9 +239,16 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   return headers;
 }
 
+const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
 const DROP: Answer = { status: 0 };
+
+function full(): HttpError {
+  return new HttpError(503, "Cannot take another connection: try again later", {
+    "Retry-After": "10",
+  });
+}
 
 function wrongOrigin(): HttpError {
   return new HttpError(403, "Cannot open a WebSocket from this origin");
@@ -227,19 +258,4 @@ function wrongOrigin(): HttpError {
 function originUrl(origin: string | null): URL | null {
   if (origin === null) return null;
   return URL.canParse(origin) ? new URL(origin) : new URL("null:");
-}
-
-async function withinOriginTimeout(allowed: PromiseLike<unknown>): Promise<unknown> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new HttpError(408, "Cannot wait longer for a decision on the origin")),
-      ORIGIN_TIMEOUT_MS,
-    );
-  });
-  try {
-    return await Promise.race([allowed, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,9 +1,9 @@
-import type { ConnectionInit, WebSocketConnection } from "../connection/connection.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ExtensionOffer } from "../protocol/mod.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
-import type { WebSocketServer } from "./server.ts";
 import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
@@ -19,15 +19,12 @@ export type ExtensionLike = string | Extension;
 /** A class of connections. */
 export type ConnectionClass<C extends WebSocketConnection> = new (init: ConnectionInit) => C;
 
-/** What `onAccept` is given. */
-export type AcceptInfo<C extends WebSocketConnection> = ConnectionInit<WebSocketServer<C>>;
-
 /**
  * Called each time a watched source has something to read: to be read from Node's streams, handed over
  * as the chunk from those of the web. A promise is waited for before the next call.
  */
-export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSource> = (
-  server: WebSocketServer<C>,
+export type ReadableCallbackOf<S, Source = ReadableSource> = (
+  server: S,
   source: Source,
   chunk?: unknown,
 ) => unknown;
@@ -36,45 +33,44 @@ export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSou
  * Called once a watched sink can take data, and again each time it can after it was full. Streams of the
  * web are written through the writer. A promise is waited for before the next call.
  */
-export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> = (
-  server: WebSocketServer<C>,
+export type WritableCallbackOf<S, Sink = WritableSink> = (
+  server: S,
   sink: Sink,
   writer?: WatchedWriter,
 ) => unknown;
 
 /**
- * The handlers of a server. Each may return a promise; what one throws, or its promise rejects with, goes to
+ * The handlers of a server `S` whose connections are of class `C`. Each may return a promise; what one throws, or its promise rejects with, goes to
  * `onError`.
  */
-export interface ServerHandlers<C extends WebSocketConnection> {
+export interface HandlersOf<S, C extends WebSocketConnection> {
   /**
    * Makes the connection object for a peer that has come. Nothing is read from it before a promise has
    * settled; when it throws, that peer is turned away.
    *
    * @returns The object, or nothing to have `connectionClass` make it.
    */
-  onAccept?: (info: AcceptInfo<C>) => C | undefined | void | Promise<C | undefined | void>;
+  onAccept?: (info: ConnectionInit<S>) => C | undefined | void | Promise<C | undefined | void>;
   /**
    * Sets up a connection before anything has been read from it, which waits for a promise to settle.
    * When it throws, the peer is turned away.
    *
    * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
    */
-  onConnect?: (server: WebSocketServer<C>, connection: C) => unknown;
+  onConnect?: (server: S, connection: C) => unknown;
   /** Called before the connections are disconnected, which waits for a promise to settle. */
-  onShutdown?: (server: WebSocketServer<C>) => unknown;
+  onShutdown?: (server: S) => unknown;
   /**
    * Called every `tickPeriod` seconds, never twice at once: ticks that come while a promise has not
    * settled are left out.
    */
-  onTick?: (server: WebSocketServer<C>) => unknown;
+  onTick?: (server: S) => unknown;
   /** Told of everything that fails: handlers that throw, peers that break the protocol. */
-  onError?: (server: WebSocketServer<C>, error: Error, connection?: C) => unknown;
+  onError?: (server: S, error: Error, connection?: C) => unknown;
 }
 
-/** The options of a server. Times are in seconds, sizes in bytes. */
-export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection>
-  extends ServerHandlers<C> {
+/** The options of a server `S` whose connections are of class `C`. Times are in seconds, sizes in bytes. */
+export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<S, C> {
   /**
    * How bytes reach us: "http" is the runtime's own server and WebSocket engine, "tcp" our own on raw
    * TCP. Default "http".
@@ -82,14 +78,17 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   transport?: "http" | "tcp";
   /** The port to listen on, 0 to 65535; by default, or with 0, the system chooses one. */
   port?: number;
-  /** The address or name to listen on; by default all IPv4 addresses of the machine. */
+  /** The address or name to listen on, not empty; by default all IPv4 addresses of the machine. */
   hostname?: string;
-  /** Serves TLS, with a certificate chain and its private key as PEM texts. */
+  /**
+   * Serves TLS, with a certificate chain and its private key as PEM texts. For anything more, such as
+   * certificates of clients, use "tcp" and a listener of your own: a `node:tls` `Server`.
+   */
   tls?: { cert: string; key: string };
   /**
    * A listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
    * Bun a function that is given the socket handlers and returns what `Bun.listen` does; or a
-   * `node:net` or `node:tls` `Server`. Its address and whether it speaks TLS are read from it; a listener
+   * `node:net` or `node:tls` `Server`, but none of `node:http`. Its address and whether it speaks TLS are read from it; a listener
    * of Bun's does not tell the latter before its first client has come. Not together with `tls`.
    */
   listen?: unknown;
@@ -102,7 +101,8 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   extensions?: ExtensionLike | ExtensionLike[];
   /**
    * The pages that may open a WebSocket, by their origins: "https://example.com", or
-   * "https://*.example.com" for all subdomains of it. Others are answered 403 before the `origin`
+   * "https://*.example.com" for all subdomains of it; "file://" for programs and pages that say so, and
+   * "null" for pages that hide their origin, which any page can. Others are answered 403 before the `origin`
    * event. Programs that are no browsers send no `Origin` and are let through. By default any page may:
    * with a user's cookies too.
    */
@@ -173,10 +173,10 @@ export interface WebSocketServerOptions<C extends WebSocketConnection = WebSocke
   /** How often `onTick` is called; default 0, which is never. */
   tickPeriod?: number;
 
-  /** Sources to watch, each followed by its {@linkcode ReadableCallback}. */
-  watchReadable?: (ReadableSource | ReadableCallback<C>)[];
-  /** Sinks to watch, each followed by its {@linkcode WritableCallback}. */
-  watchWritable?: (WritableSink | WritableCallback<C>)[];
+  /** Sources to watch, each followed by its {@linkcode ReadableCallbackOf}. */
+  watchReadable?: (ReadableSource | ReadableCallbackOf<S>)[];
+  /** Sinks to watch, each followed by its {@linkcode WritableCallbackOf}. */
+  watchWritable?: (WritableSink | WritableCallbackOf<S>)[];
 
   /** How much is logged: 0 nothing to 4 every frame; default 1, errors. */
   debug?: DebugLevel;

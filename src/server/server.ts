@@ -1,20 +1,46 @@
 import { Broadcast } from "../connection/broadcast.ts";
-import { serverHost } from "./configured_server.ts";
-import { connectionCore, type WebSocketConnection } from "../connection/connection.ts";
-import { ConnectionList } from "./connection_list.ts";
-import { WebSocketError } from "../base/errors.ts";
-import type { ServerHost } from "./host.ts";
-import type { BunWebSocketOptions, WebSocketServerOptions } from "./options.ts";
-import { checkExtensions } from "./settings.ts";
-import { selectTransport } from "../transport/select.ts";
+import { type WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { WebSocketVersion } from "../connection/version.ts";
+import type { Extension } from "../protocol/mod.ts";
+import type { ReadableSource, WritableSink } from "../streams/watch.ts";
+import { assemble, type Parts } from "./assembly.ts";
+import { type ConnectionList, legacyList } from "./connection_list.ts";
+import { type EventsOf, setEvents } from "./handlers.ts";
+import { type OptionName, readOption } from "./option_table.ts";
 import type {
-  Capabilities,
-  ListeningAddress,
-  Transport,
-  TransportName,
-} from "../transport/transport.ts";
-import { checkProxyProtocol, checkSupported } from "./supported_options.ts";
-import { startWatching, stopWatching, WatchingServer } from "./watching_server.ts";
+  BunWebSocketOptions,
+  ExtensionLike,
+  HandlersOf,
+  OptionsOf,
+  ReadableCallbackOf,
+  VersionLike,
+  WritableCallbackOf,
+} from "./options.ts";
+import { defineProperties, type PropertiesOf } from "./properties.ts";
+import { checkExtensionChange } from "./settings.ts";
+
+/** The options of a {@linkcode WebSocketServer}. Times are in seconds, sizes in bytes. */
+export type WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection> = OptionsOf<
+  WebSocketServer<C>,
+  C
+>;
+/** The handlers of a {@linkcode WebSocketServer}. */
+export type ServerHandlers<C extends WebSocketConnection> = HandlersOf<WebSocketServer<C>, C>;
+/** The handlers of a server by event, as {@linkcode WebSocketServer.on} takes them. */
+export type ServerEvents<C extends WebSocketConnection> = EventsOf<WebSocketServer<C>, C>;
+/** What `onAccept` is given. */
+export type AcceptInfo<C extends WebSocketConnection> = ConnectionInit<WebSocketServer<C>>;
+/** Called each time a watched source has something to read. */
+export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSource> =
+  ReadableCallbackOf<WebSocketServer<C>, Source>;
+/** Called once a watched sink can take data, and again each time it can after it was full. */
+export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> =
+  WritableCallbackOf<WebSocketServer<C>, Sink>;
+
+/** The properties of a server that need no code of their own. */
+export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
+  extends PropertiesOf<WebSocketServer<C>, C> {}
 
 /**
  * A WebSocket server (RFC 6455) for Deno and Bun.
@@ -37,33 +63,22 @@ import { startWatching, stopWatching, WatchingServer } from "./watching_server.t
  * console.assert(answer === "Hello");
  * ```
  */
-export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
-  extends WatchingServer<C> {
-  readonly #options: WebSocketServerOptions<C>;
-  readonly #host: ServerHost<C>;
-  readonly #transport: Transport;
-  readonly #list: ConnectionList<C>;
-  readonly #finished = Promise.withResolvers<void>();
-  #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
-  #address: ListeningAddress | undefined;
-  #shuttingDown: Promise<void> | undefined;
+export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection> {
+  readonly #parts: Parts<WebSocketServer<C>, C>;
+
+  static {
+    defineProperties(WebSocketServer.prototype, (server) => server.#parts);
+  }
 
   /**
    * Makes a server; it listens once started.
    *
    * @param options What to serve and how.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an option that is not right, ERR_UNSUPPORTED for
-   * what the transport or the runtime cannot do.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an invalid option, ERR_UNSUPPORTED for what the
+   * transport or the runtime cannot do.
    */
   constructor(options: WebSocketServerOptions<C> = {}) {
-    super(options);
-    this.#options = options;
-    this.#host = serverHost(this);
-    this.#transport = selectTransport(options.transport ?? "http")(this.#host);
-    this.#host.transport = this.#transport;
-    checkExtensions(this.#host.settings.extensions, this.#transport);
-    checkSupported(options, this.#transport);
-    this.#list = new ConnectionList(this.#host.ready);
+    this.#parts = assemble<WebSocketServer<C>, C>(this, options);
   }
 
   // Running.
@@ -76,67 +91,19 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * was started before.
    */
   async start(): Promise<this> {
-    if (this.#state !== "new") {
-      throw this.#keep(
-        new WebSocketError("ERR_STATE", "Cannot start a server twice: make another one"),
-      );
-    }
-    this.#state = "starting";
-    const { hostname, tls, listen } = this.#options;
-    const { port } = this.#host.settings;
-    try {
-      this.#address = await this.#transport.listen({ hostname, port, tls, listener: listen });
-      if (this.#options.proxyProtocol) await this.#checkListener(this.#address);
-    } catch (error) {
-      if (this.#shuttingDown === undefined) this.#state = "new";
-      if (error instanceof WebSocketError) throw this.#keep(error);
-      throw this.#keep(listenError(error, `${hostname ?? "0.0.0.0"}:${port}`, tls !== undefined));
-    }
-    if (this.#shuttingDown !== undefined) {
-      await this.#transport.stop();
-      await this.#transport.end?.();
-      throw this.#keep(
-        new WebSocketError(
-          "ERR_STATE",
-          "Cannot start a server that is told to shut down meanwhile",
-        ),
-      );
-    }
-    this.#run();
-    this.#host.log.info(`Listening on ${this.ip}:${this.port} (${this.#transport.name})`);
+    await this.#parts.lifecycle.start();
     return this;
-  }
-
-  /** A listener of the caller's own tells only now whether it speaks TLS. */
-  async #checkListener({ secure }: ListeningAddress): Promise<void> {
-    try {
-      checkProxyProtocol(this.#transport, secure);
-    } catch (error) {
-      await this.#transport.stop();
-      throw error;
-    }
-  }
-
-  #keep(error: WebSocketError): WebSocketError {
-    this.#host.lastError = error;
-    return error;
-  }
-
-  #run(): void {
-    if (this.#state === "running") return;
-    this.#state = "running";
-    this.#host.run();
-    startWatching(this);
   }
 
   /**
    * Shuts the server down: it stops to accept, calls `onShutdown`, disconnects every client with code
-   * 1001 and waits for them. It waits at most `closeTimeout` seconds for the handler, and for the clients.
+   * 1001 and waits for them, and for the requests under way. It waits at most `closeTimeout` seconds for
+   * the handler, and for the clients.
    *
    * @returns The server, once all that is done. Further calls wait for the same.
    */
   async shutdown(): Promise<this> {
-    await (this.#shuttingDown ??= this.#shutdown());
+    await this.#parts.lifecycle.shutdown();
     return this;
   }
 
@@ -149,34 +116,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     return this.shutdown();
   }
 
-  async #shutdown(): Promise<void> {
-    this.#state = "stopping";
-    this.#host.stop();
-    stopWatching(this);
-    await this.#transport.stop();
-    await this.#patiently(this.#host.call("onShutdown"));
-    for (const connection of this.#host.all) connection.disconnect(1001);
-    await this.#patiently(this.#host.emptied());
-    for (const connection of this.#host.all) connectionCore(connection).abandon();
-    await this.#patiently(this.#transport.end?.());
-    this.#state = "stopped";
-    this.#host.log.info("Shut down");
-    this.#finished.resolve();
-  }
-
-  /** Waits, but for no longer than `closeTimeout`. */
-  async #patiently(step: Promise<void> | undefined): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#host.settings.closeTimeout * 1000);
-    });
-    await Promise.race([step, late]);
-    clearTimeout(timer);
-  }
-
   /** Settles when the server has shut down. */
   get finished(): Promise<void> {
-    return this.#finished.promise;
+    return this.#parts.lifecycle.finished;
   }
 
   /** Shuts the server down at the end of an `await using` block. */
@@ -188,13 +130,15 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   /**
    * Opens a WebSocket from a request to an HTTP server of the application's own; the server need not
-   * be started. Requests that are not right, or that a handler refuses, get their response too.
+   * be started. Invalid requests, and those that a handler refuses, get their response too.
    *
-   * @param request The request.
+   * @param request The request that the runtime's handler was given, and no copy of it.
    * @param info What the runtime's handler was given beside it: Deno's `ServeHandlerInfo`, Bun's
-   * `Server`.
-   * @returns What to answer; after an upgrade Bun does not look at it.
-   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
+   * `Server`. It may be inside of an object, as frameworks hand it on.
+   * @returns What to answer. Return it as it is: header fields that are added to it get to the client under
+   * Deno, while Bun has answered before. Those of `handshake.response.headers` always do.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT for a copy of a request, when
+   * `info` is missing, and when `Bun.serve` was given another `websocket`.
    *
    * @example
    * ```ts ignore
@@ -205,65 +149,44 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * );
    * ```
    */
-  upgrade(request: Request, info: unknown): Promise<Response> {
-    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("upgrade"));
-    if (this.#state === "new") this.#run();
-    return Promise.resolve(this.#transport.upgrade(request, info));
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    return await this.#parts.lifecycle.upgrade(request, info);
   }
 
   /**
    * What `Bun.serve` takes as `websocket` in an application that calls
-   * {@linkcode WebSocketServer.upgrade}. Under Deno, which needs no such thing, it is undefined.
+   * {@linkcode WebSocketServer.upgrade}. Several servers may be mounted on one `Bun.serve`, which is given
+   * the `websocket` of one of them: no other's `maxRecvSize` may be larger than that one's. Under Deno, which
+   * needs no such thing, it is undefined.
    *
    * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp".
    */
   get websocket(): BunWebSocketOptions {
-    if (this.#transport.upgrade === undefined) throw this.#keep(this.#notMounted("websocket"));
-    return this.#transport.websocket as BunWebSocketOptions;
+    return this.#parts.lifecycle.websocket("websocket");
   }
 
-  #notMounted(what: string): WebSocketError {
-    return new WebSocketError(
-      "ERR_UNSUPPORTED",
-      `Cannot use ${what} on ${this.#transport.name}: it has no HTTP server. Use transport: "http".`,
-    );
-  }
-
-  // Where it listens.
-
-  /** The name of the transport: "deno_http", "deno_tcp", "bun_http" or "bun_tcp". */
-  get transport(): TransportName {
-    return this.#transport.name;
-  }
-
-  /** What the transport can do. */
-  get capabilities(): Capabilities {
-    return this.#transport.capabilities;
-  }
-
-  /** The address that it listens on, once started. */
-  get ip(): string | undefined {
-    return this.#address?.ip ?? this.#options.hostname;
-  }
-
-  /** The port that it listens on, once started; before, the one asked for. */
-  get port(): number {
-    return this.#address?.port ?? this.#host.settings.port;
-  }
-
-  /** Whether it serves TLS. */
-  get isSsl(): boolean {
-    return this.#address?.secure ?? this.#options.tls !== undefined;
-  }
-
-  /** The runtime's listening socket or HTTP server, once started. */
-  get listen(): unknown {
-    return this.#transport.listener ?? this.#options.listen;
-  }
-
-  /** The same as {@linkcode WebSocketServer.listen}. */
-  get socket(): unknown {
-    return this.listen;
+  /**
+   * Gives {@linkcode WebSocketServer.websocket} together with the handlers of WebSockets that are not this
+   * server's: those of the application or of a framework, or another server's `websocket`. Each WebSocket goes
+   * to whom it belongs to. Of what Bun has once for all of them, `maxPayloadLength` is the larger one, and
+   * `perMessageDeflate` is this server's where it has compression.
+   *
+   * @param others The other handlers.
+   * @returns What `Bun.serve` takes as `websocket`; under Deno undefined.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT when the others set `idleTimeout`,
+   * `sendPings`, `backpressureLimit` or `closeOnBackpressureLimit` to what this server cannot have.
+   *
+   * @example
+   * ```ts ignore
+   * Bun.serve({
+   *   websocket: chat.websocketWith(upload.websocket),
+   *   fetch: (request, info) =>
+   *     (request.url.endsWith("/chat") ? chat : upload).upgrade(request, info),
+   * });
+   * ```
+   */
+  websocketWith<H extends BunWebSocketOptions>(others: H): BunWebSocketOptions {
+    return this.#parts.lifecycle.websocket("websocketWith", others);
   }
 
   // Connections.
@@ -273,10 +196,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * that are open now, with the same methods and a `size`.
    */
   get connections(): ConnectionList<C> {
-    if (!this.#host.settings.legacy) return this.#list;
-    const array = [...this.#host.ready];
-    Object.defineProperty(array, "size", { value: array.length });
-    return array as unknown as ConnectionList<C>;
+    const { settings, roster, list } = this.#parts;
+    return settings.legacy ? legacyList(roster.ready) : list;
   }
 
   /**
@@ -286,7 +207,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @returns Whether there was such a client.
    */
   disconnect(client: unknown): boolean {
-    for (const connection of this.#host.all) {
+    for (const connection of this.#parts.roster.seated) {
       if (connection !== client && connection.socket !== client) continue;
       connection.disconnect();
       return true;
@@ -295,37 +216,184 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   }
 
   /**
-   * Sends a message to many clients, encoded once for all of them.
+   * Sends a message to many clients, encoded once for all of them. A connection that it cannot be sent to,
+   * as for a lower `maxSendSize` of its own, keeps it from no other: `onError` is told.
    *
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
   broadcast(
     data: string | Uint8Array,
-    to: Iterable<WebSocketConnection> = this.#host.ready,
+    to: Iterable<WebSocketConnection> = this.#parts.roster.ready,
   ): number {
-    const message = new Broadcast(data, this.#host.settings.maxSendSize);
-    let count = 0;
-    for (const connection of to) {
-      if (connectionCore(connection).sendShared(message)) count++;
-    }
-    return count;
+    const { settings, reports } = this.#parts;
+    const message = new Broadcast(data, settings.maxSendSize);
+    return message.sendTo(to, (error, connection) => reports.report(error, connection));
   }
-}
 
-function listenError(cause: unknown, address: string, secure: boolean): WebSocketError {
-  const { code, message } = cause as { code?: string; message?: string };
-  const why = code === "EADDRINUSE"
-    ? "the port is in use. Choose another, or 0 to let the system choose."
-    : code === "EACCES"
-    ? "it is not permitted. Choose a port above 1023."
-    : code === "EADDRNOTAVAIL"
-    ? "this machine has no such address."
-    : secure && /PEM|certificate|key|ASN|SSL/i.test(`${code} ${message}`)
-    ? `the certificate or its key cannot be read (${message}). Give both as PEM texts.`
-    : `${message ?? cause}`;
-  return new WebSocketError("ERR_LISTEN", `Cannot listen on ${address}: ${why}`, cause);
+  // Handlers and settings; more of them are properties that the table of options makes.
+
+  /**
+   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`; all of them, or none when
+   * one is refused.
+   *
+   * @param handlers The handlers; undefined takes one away.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
+   */
+  on(handlers: ServerEvents<C>): this {
+    this.#parts.reports.keeping(() => setEvents(this.#parts.settings, handlers));
+    return this;
+  }
+
+  /**
+   * The extensions that clients may have.
+   *
+   * @throws {WebSocketError} ERR_UNSUPPORTED for what the transport cannot do; `bun_http` cannot change
+   * them while it runs.
+   */
+  get extensions(): readonly Extension[] {
+    return this.#parts.settings.extensions;
+  }
+
+  set extensions(extensions: ExtensionLike | readonly ExtensionLike[]) {
+    const read: readonly Extension[] = this.#read("extensions", extensions);
+    const { settings, reports, kind, lifecycle } = this.#parts;
+    reports.keeping(() => checkExtensionChange(read, kind, lifecycle.running));
+    settings.extensions = read;
+  }
+
+  /** The protocol version, or the most wanted one of several. */
+  get version(): WebSocketVersion {
+    return this.#parts.settings.versions[0];
+  }
+
+  set version(version: VersionLike) {
+    this.#parts.settings.versions = this.#read("version", version);
+  }
+
+  /** The protocol versions, most wanted first. */
+  get versions(): readonly WebSocketVersion[] {
+    return this.#parts.settings.versions;
+  }
+
+  set versions(versions: readonly VersionLike[]) {
+    this.#parts.settings.versions = this.#read("versions", versions);
+  }
+
+  #read<T>(name: OptionName, value: unknown): T {
+    return this.#parts.reports.keeping(() => readOption(name, value)) as T;
+  }
+
+  // Streams.
+
+  /**
+   * Watches sources while the server runs.
+   *
+   * @param pairs Sources, each followed by its callback. One that is watched already stays as it is,
+   * and a warning is logged.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
+   *
+   * @example Every line of a child process to every client
+   * ```ts ignore
+   * server.watchReadable(child.stdout, (server, stdout) => {
+   *   for (let data = stdout.read(); data !== null; data = stdout.read()) server.broadcast(data);
+   * });
+   * ```
+   */
+  watchReadable<Source extends ReadableSource>(
+    source: Source,
+    callback: ReadableCallback<C, Source>,
+    ...pairs: (ReadableSource | ReadableCallback<C>)[]
+  ): this {
+    const { reports, streams } = this.#parts;
+    reports.keeping(() => streams.readables.add([source, callback, ...pairs]));
+    return this;
+  }
+
+  /**
+   * Watches sinks while the server runs.
+   *
+   * @param pairs Sinks, each followed by its callback. One that is watched already stays as it is, and
+   * a warning is logged.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
+   */
+  watchWritable<Sink extends WritableSink>(
+    sink: Sink,
+    callback: WritableCallback<C, Sink>,
+    ...pairs: (WritableSink | WritableCallback<C>)[]
+  ): this {
+    const { reports, streams } = this.#parts;
+    reports.keeping(() => streams.writables.add([sink, callback, ...pairs]));
+    return this;
+  }
+
+  /**
+   * Gives the callback of a watched source.
+   *
+   * @param source The source.
+   * @returns Its callback, if it is watched; without a source, all sources with their callbacks.
+   */
+  watchedReadable(source: ReadableSource): ReadableCallback<C> | undefined;
+  /**
+   * Gives all watched sources.
+   *
+   * @returns The sources with their callbacks.
+   */
+  watchedReadable(): [ReadableSource, ReadableCallback<C>][];
+  watchedReadable(
+    source?: ReadableSource,
+  ): ReadableCallback<C> | undefined | [ReadableSource, ReadableCallback<C>][] {
+    const { readables } = this.#parts.streams;
+    return source === undefined ? readables.pairs() : readables.callback(source);
+  }
+
+  /**
+   * Gives the callback of a watched sink.
+   *
+   * @param sink The sink.
+   * @returns Its callback, if it is watched; without a sink, all sinks with their callbacks.
+   */
+  watchedWritable(sink: WritableSink): WritableCallback<C> | undefined;
+  /**
+   * Gives all watched sinks.
+   *
+   * @returns The sinks with their callbacks.
+   */
+  watchedWritable(): [WritableSink, WritableCallback<C>][];
+  watchedWritable(
+    sink?: WritableSink,
+  ): WritableCallback<C> | undefined | [WritableSink, WritableCallback<C>][] {
+    const { writables } = this.#parts.streams;
+    return sink === undefined ? writables.pairs() : writables.callback(sink);
+  }
+
+  /**
+   * Releases sources; others can read them afterwards. A chunk of a web stream that had been read by then is
+   * still handed to its callback.
+   *
+   * @param sources The sources; those that are not watched are passed over.
+   * @returns The server.
+   */
+  unwatchReadable(...sources: ReadableSource[]): this {
+    this.#parts.streams.readables.remove(sources);
+    return this;
+  }
+
+  /**
+   * Releases sinks; others can write to them afterwards.
+   *
+   * @param sinks The sinks; those that are not watched are passed over.
+   * @returns The server.
+   */
+  unwatchWritable(...sinks: WritableSink[]): this {
+    this.#parts.streams.writables.remove(sinks);
+    return this;
+  }
 }

@@ -1,14 +1,14 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
-import type { BeginWatch, Watch } from "./watch.ts";
+import type { BeginWatch, Watch } from "./watch_events.ts";
 
 /** Called for a watched stream. */
-// deno-lint-ignore no-explicit-any -- each public method gives it the types of its own
+// deno-lint-ignore no-explicit-any -- each public method has its own types for it
 type Callback = (...args: any[]) => unknown;
 
 interface Entry {
   readonly callback: Callback;
   readonly begin: BeginWatch;
-  /** Set while it is watched. */
+  /** Set while the stream is watched. */
   watch: Watch | null;
 }
 
@@ -16,7 +16,9 @@ interface Entry {
 export interface WatchListHost {
   /** The first argument of every callback. */
   readonly server: unknown;
+  /** Logs a warning. */
   warn(message: string): void;
+  /** Reports an error that is nobody's to catch. */
   report(error: unknown): void;
 }
 
@@ -28,7 +30,9 @@ export class WatchList<Stream extends object> {
   #running = false;
 
   /**
-   * @param prepare Gets ready to watch a stream; throws when that cannot be done.
+   * Makes an empty list.
+   *
+   * @param prepare Gives what starts to watch a stream; throws when a stream cannot be watched.
    * @param host The server.
    */
   constructor(prepare: (stream: Stream) => BeginWatch, host: WatchListHost) {
@@ -36,7 +40,13 @@ export class WatchList<Stream extends object> {
     this.#host = host;
   }
 
-  /** Adds streams, each followed by its callback; one that is watched already stays as it is. */
+  /**
+   * Adds streams. One that is in the list already keeps its callback, and a warning is logged.
+   *
+   * @param pairs The streams, each followed by its callback.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched, ERR_STATE when one is locked.
+   * Then none is added.
+   */
   add(pairs: readonly unknown[]): void {
     if (pairs.length % 2 !== 0) throw badPairs();
     const added: [Stream, Entry][] = [];
@@ -47,16 +57,29 @@ export class WatchList<Stream extends object> {
       }
       added.push([stream, { callback, begin: this.#prepare(stream), watch: null }]);
     }
-    for (const [stream, entry] of added) {
-      if (this.#entries.has(stream)) {
-        this.#host.warn("Cannot watch a stream twice: the second callback is ignored");
-        continue;
+    const begun: Stream[] = [];
+    try {
+      for (const [stream, entry] of added) {
+        if (this.#entries.has(stream)) {
+          this.#host.warn("Cannot watch a stream twice: the second callback is ignored");
+          continue;
+        }
+        this.#entries.set(stream, entry);
+        begun.push(stream);
+        if (this.#running) this.#begin(stream, entry);
       }
-      this.#entries.set(stream, entry);
-      if (this.#running) this.#begin(stream, entry);
+    } catch (error) {
+      this.remove(begun);
+      throw error;
     }
   }
 
+  /**
+   * Releases streams and takes them off the list. A chunk of a web stream that had been read by then is
+   * still handed to its callback, since no other reader could get it.
+   *
+   * @param streams The streams; those that are not in the list are ignored.
+   */
   remove(streams: readonly unknown[]): void {
     for (const stream of streams as Stream[]) {
       this.#entries.get(stream)?.watch?.stop();
@@ -64,15 +87,26 @@ export class WatchList<Stream extends object> {
     }
   }
 
+  /**
+   * Gives the callback of a stream.
+   *
+   * @param stream The stream.
+   * @returns Its callback, or undefined when it is not in the list.
+   */
   callback(stream: unknown): Callback | undefined {
     return this.#entries.get(stream as Stream)?.callback;
   }
 
+  /**
+   * Gives all streams.
+   *
+   * @returns Each stream with its callback, in the order in which they were added.
+   */
   pairs(): [Stream, Callback][] {
     return Array.from(this.#entries, ([stream, { callback }]) => [stream, callback]);
   }
 
-  /** Begins with the streams added so far; reports those that others have by now. */
+  /** Starts to watch the streams added so far, and reports those that are locked by now. */
   run(): void {
     this.#running = true;
     for (const [stream, entry] of this.#entries) {
@@ -84,7 +118,7 @@ export class WatchList<Stream extends object> {
     }
   }
 
-  /** Lets all streams go. */
+  /** Releases and forgets all streams. */
   stop(): void {
     this.#running = false;
     this.remove([...this.#entries.keys()]);

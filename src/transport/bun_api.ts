@@ -8,7 +8,8 @@
 /** Bun's `Socket`. */
 export interface BunSocket<Data> {
   data: Data;
-  readonly remoteAddress: string;
+  /** undefined on a Unix socket. */
+  readonly remoteAddress?: string;
   readonly remotePort?: number;
   /** null on a plain socket. */
   getTLSVersion(): string | null;
@@ -78,15 +79,20 @@ export interface BunWebSocketHandlers<Data> {
   close(socket: BunServerWebSocket<Data>, code: number, reason: string): void;
 }
 
-/** Bun's HTTP `Server`; `Data` is what its WebSockets carry. */
-export interface BunHttpServer<Data> {
+/** Bun's HTTP `Server`. */
+export interface BunHttpServer {
   /** undefined on a Unix socket, as the host name is. */
   readonly port?: number;
   readonly hostname?: string;
+  /** How many requests are under way: being received, handled or answered. */
+  readonly pendingRequests: number;
+  /** null on a Unix socket, and for a copy of a request. */
   requestIP(request: Request): { address: string; port: number } | null;
+  /** Sets for how many seconds nothing may be sent or received on the request's connection. */
+  timeout(request: Request, seconds: number): void;
   upgrade(
     request: Request,
-    options: { headers?: [name: string, value: string][]; data: Data },
+    options: { headers?: [name: string, value: string][]; data: unknown },
   ): boolean;
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
@@ -100,14 +106,14 @@ export interface BunApi {
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
-  serve<Data>(options: {
+  serve(options: {
     hostname: string;
     port: number;
     tls?: { cert: string; key: string };
-    fetch(request: Request, server: BunHttpServer<Data>): Response | Promise<Response>;
+    fetch(request: Request, server: BunHttpServer): Response | Promise<Response>;
     error(error: unknown): Response;
-    websocket: BunWebSocketHandlers<Data>;
-  }): BunHttpServer<Data>;
+    websocket: BunWebSocketHandlers<unknown>;
+  }): BunHttpServer;
 }
 
 /**

@@ -21,25 +21,29 @@ export interface Channel {
   close(code: number | undefined, reason: string): void;
   /** Drops the connection at once. */
   terminate(): void;
-  /** Stops telling of messages; nothing of what is told is lost. */
+  /** Stops reading where that can be done; what has been read may still be told of. */
   pause(): void;
   resume(): void;
-  /** Asks for one {@linkcode ChannelEvents.drain} when nothing waits to be sent any more. */
+  /** Asks for one {@linkcode LifeListener.drain} when nothing waits to be sent any more. */
   notifyDrained(): void;
   setNoDelay(on: boolean): void;
 }
 
-/** What a channel tells its connection of. None of these may throw. */
-export interface ChannelEvents {
+/** Told of what comes over a channel. None of these may throw. */
+export interface MessageListener {
   text(data: string): void;
   binary(data: Uint8Array): void;
   ping(payload: Uint8Array): void;
   pong(payload: Uint8Array): void;
+}
+
+/** Told of how a channel fares. None of these may throw. */
+export interface LifeListener {
   /** Nothing waits to be sent any more. */
   drain(): void;
-  /** The peer broke a rule or a limit; the channel closes itself. */
-  error(error: Error): void;
-  /** The peer has begun the closing handshake or this side has: no more messages will be told of. */
+  /** Something failed, by the peer's fault where it is a ProtocolError; the channel closes itself. */
+  failed(error: Error): void;
+  /** Nothing can be sent any more: a closing handshake has begun, or the peer is gone. */
   closing(): void;
   /** The end, exactly once, with the code and reason of RFC 6455 §7.1.5 and §7.1.6. */
   close(code: number, reason: string): void;
@@ -48,6 +52,8 @@ export interface ChannelEvents {
 /** A message that goes to several channels and is encoded once for all of them. */
 export interface SharedMessage {
   readonly data: string | Uint8Array;
+  /** How many bytes it has. */
+  readonly size: number;
   /** The whole frame as it goes over the wire, uncompressed. */
   frame(): Uint8Array;
 }

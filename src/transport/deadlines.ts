@@ -1,4 +1,4 @@
-import { setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
 
 /** Something that may take only so long. */
 export interface Expiring {
@@ -10,7 +10,9 @@ export interface Expiring {
 class Deadlines {
   readonly #milliseconds: number;
   readonly #due = new Map<Expiring, number>();
-  #waiting = false;
+  // The one timer, for the first of them.
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #expiring = false;
 
   constructor(seconds: number) {
     this.#milliseconds = seconds * 1000;
@@ -19,7 +21,7 @@ class Deadlines {
   add(item: Expiring): void {
     this.#due.delete(item);
     this.#due.set(item, performance.now() + this.#milliseconds);
-    if (!this.#waiting) this.#wait(this.#milliseconds);
+    if (this.#timer === undefined && !this.#expiring) this.#wait(this.#milliseconds);
   }
 
   delete(item: Expiring): void {
@@ -27,23 +29,35 @@ class Deadlines {
     this.#due.delete(item);
   }
 
+  /** Clears a timer that waits for nothing; gives whether it waits for something. */
+  tidy(): boolean {
+    if (this.#due.size > 0) return true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return false;
+  }
+
   #wait(milliseconds: number): void {
-    this.#waiting = true;
     // Sockets keep the program running, this need not.
-    setTimeout(() => this.#expire(), Math.max(0, milliseconds)).unref();
+    this.#timer = setTimeout(() => this.#expire(), Math.max(0, milliseconds)).unref();
   }
 
   #expire(): void {
-    this.#waiting = false;
+    this.#timer = undefined;
+    // One that expires may well begin another time of the same length, which needs no timer of its own.
+    this.#expiring = true;
+    let next: number | undefined;
     for (const [item, due] of this.#due) {
       const left = due - performance.now();
       if (left > 0) {
-        this.#wait(left);
-        return;
+        next = left;
+        break;
       }
       this.#due.delete(item);
       item.expired();
     }
+    this.#expiring = false;
+    if (next !== undefined) this.#wait(next);
   }
 }
 
@@ -73,5 +87,13 @@ export function startDeadline(item: Expiring, seconds: number): void {
  * @param seconds How long it would have been.
  */
 export function cancelDeadline(item: Expiring, seconds: number): void {
-  deadlines(seconds).delete(item);
+  bySeconds.get(seconds)?.delete(item);
+}
+
+/**
+ * Clears the timers that wait for nothing any more. A server does so when it has shut down: doing it
+ * whenever the last item goes would make a timer for every connection that is alone.
+ */
+export function tidyDeadlines(): void {
+  for (const [seconds, waiting] of bySeconds) if (!waiting.tidy()) bySeconds.delete(seconds);
 }

@@ -62,6 +62,8 @@ export interface DenoApi {
       port: number;
       cert?: string;
       key?: string;
+      /** Drops everything once aborted. */
+      signal?: AbortSignal;
       onListen(address: DenoAddress): void;
       onError(error: unknown): Response;
     },

@@ -1,26 +1,38 @@
 import { WebSocketError } from "../base/errors.ts";
-import type { TransportFactory, TransportName } from "./transport.ts";
+import type {
+  Transport,
+  TransportClass,
+  TransportHost,
+  TransportKind,
+  TransportName,
+} from "./transport.ts";
 
-const factories = new Map<TransportName, TransportFactory>();
+const classes = new Map<TransportName, TransportClass>();
+
+/** A transport that has not been made. */
+export interface SelectedTransport extends TransportKind {
+  /** Makes it. */
+  make(host: TransportHost): Transport;
+}
 
 /**
  * Makes a transport available; each entry point of the package does so for those it brings.
  *
  * @param name The transport's name.
- * @param factory Makes it.
+ * @param transport Its class.
  */
-export function provideTransport(name: TransportName, factory: TransportFactory): void {
-  factories.set(name, factory);
+export function provideTransport(name: TransportName, transport: TransportClass): void {
+  classes.set(name, transport);
 }
 
 /**
  * Finds the transport for these options on this runtime.
  *
  * @param kind How bytes are to reach us.
- * @returns What makes the transport.
+ * @returns The transport, which is still to be made.
  * @throws {WebSocketError} ERR_UNSUPPORTED when this runtime, or this entry point, has none.
  */
-export function selectTransport(kind: "http" | "tcp"): TransportFactory {
+export function selectTransport(kind: "http" | "tcp"): SelectedTransport {
   // Bun imitates a little of Deno and both imitate Node, so Bun is asked for first.
   const runtime = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : undefined;
   if (runtime === undefined) {
@@ -29,12 +41,14 @@ export function selectTransport(kind: "http" | "tcp"): TransportFactory {
       "Cannot serve WebSockets on this runtime: use Deno or Bun",
     );
   }
-  const factory = factories.get(`${runtime}_${kind}`);
-  if (factory === undefined) {
+  const name: TransportName = `${runtime}_${kind}`;
+  const Transport = classes.get(name);
+  if (Transport === undefined) {
     throw new WebSocketError(
       "ERR_UNSUPPORTED",
       `Cannot serve "${kind}" on this runtime with this import: use "@duet/websocket"`,
     );
   }
-  return factory;
+  const { capabilities } = Transport;
+  return { name, capabilities, make: (host) => new Transport(host) };
 }

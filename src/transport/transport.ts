@@ -1,4 +1,4 @@
-import type { Channel, ChannelEvents } from "./channel.ts";
+import type { Channel, LifeListener, MessageListener } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
@@ -89,12 +89,19 @@ export type Refusal = 403 | 500 | 503;
 
 /** What the server does for one peer. */
 export interface Opening {
-  /** Told of what happens once the WebSocket is open. */
-  readonly events: ChannelEvents;
+  /** Told of what comes once the WebSocket is open. */
+  readonly messages: MessageListener;
+  /** Told of how it fares. */
+  readonly life: LifeListener;
+  /** Serves a plain HTTP request, to which the peer's socket is left; shutting down waits for it. */
+  request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */
   answer(head: RequestHead): Answer | Promise<Answer>;
-  /** The WebSocket is open. */
-  opened(channel: Channel): void;
+  /**
+   * The WebSocket is open. `extended` is false where the engine has none of the extensions that the answer
+   * tells of; it is told nothing where they are our own.
+   */
+  opened(channel: Channel, extended?: boolean): void;
   /** The peer is gone without ever having opened one. */
   failed(): void;
 }
@@ -112,9 +119,14 @@ export interface TransportHost {
   readonly extensions: readonly { readonly name: string }[];
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
+  /**
+   * Takes a seat for a peer whose TLS handshake is under way; gives what lets go of it, or undefined when
+   * all are taken.
+   */
+  reserve(ip: string): (() => void) | undefined;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
-  /** Serves a plain HTTP request. */
+  /** Serves a plain HTTP request for which no peer was accepted. */
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
@@ -142,10 +154,14 @@ export interface ListenOptions {
   readonly listener: unknown;
 }
 
-/** One way for WebSockets to reach us. */
-export interface Transport {
+/** What is known of a transport before one is made. */
+export interface TransportKind {
   readonly name: TransportName;
   readonly capabilities: Capabilities;
+}
+
+/** One way for WebSockets to reach us. */
+export interface Transport {
   /** The runtime's listening socket or HTTP server, once listening. */
   readonly listener: unknown;
   /** The most bytes of a message that the engine takes, where it was told so for good. */
@@ -156,11 +172,17 @@ export interface Transport {
   stop(): Promise<void>;
   /** Lets go, once no connection is left, of what could not be let go of before; must not reject. */
   end?(): Promise<void>;
-  /** Opens a WebSocket from a request to an application's own HTTP server. */
-  upgrade?(request: Request, info: unknown): Response | Promise<Response>;
-  /** The handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}. */
-  readonly websocket?: unknown;
+  /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
+  upgrade?(request: Request, info: unknown): Promise<Response>;
+  /**
+   * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
+   * with those of WebSockets that are not ours.
+   */
+  websocket?(others?: object): unknown;
 }
 
-/** Makes a transport. */
-export type TransportFactory = (host: TransportHost) => Transport;
+/** A class of transports. */
+export interface TransportClass {
+  readonly capabilities: Capabilities;
+  new (host: TransportHost): Transport;
+}

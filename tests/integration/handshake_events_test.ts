@@ -211,7 +211,7 @@ for (const variant of variants) {
       const headers = {
         "Host": host,
         "X-Trace": "abc",
-        "Cookie": 'id=7; quoted="a b"; pad=a=b==; id=8; ; lone',
+        "Cookie": 'id=7; quoted="a b"; pad=a=b==; id=8; ; lone; list=a,id=9, b=c;d=e',
         "Sec-WebSocket-Protocol": "one, two",
         "Sec-WebSocket-Extensions": 'x-a; b; c="d", x-e',
       };
@@ -227,7 +227,13 @@ for (const variant of variants) {
           { name: "x-e", parameters: [] },
         ],
       ]);
-      assertEquals(await cookies.next(), { id: "7", quoted: "a b", pad: "a=b==" });
+      assertEquals(await cookies.next(), {
+        id: "7",
+        quoted: "a b",
+        pad: "a=b==",
+        list: "a,id=9, b=c",
+        d: "e",
+      });
     });
 
     it("adds fields to the response, several Set-Cookie among them", async () => {

@@ -93,6 +93,25 @@ for (const variant of transports) {
       });
     }
 
+    const mistakes: [what: string, status: number, rejection: unknown, cause: string][] = [
+      ["an unknown key", 400, { reason: "x" }, '"reason": use body and headers'],
+      ["a body that is a number", 400, { body: 5 }, "a body of type number"],
+      ["a body that is null", 400, { body: null }, "a body of type object"],
+      ["a text in its place", 400, "no", "give an object"],
+      ["a body of a 304", 304, { body: "x" }, "status 304 and a body"],
+      ["a length", 400, { headers: { "Content-Length": "9" } }, '"content-length"'],
+    ];
+    for (const [what, status, rejection, cause] of mistakes) {
+      it(`${what} throws, in handshake.reject and in conn.httpError`, async () => {
+        const given = rejection as { body?: string };
+        const handlers: Parameters<typeof ask>[1][] = [
+          { handshake: (_connection, it) => it.reject(status, given) },
+          { handshake: (connection) => connection.httpError(status, given) },
+        ];
+        for (const it of handlers) assertHandlerFailed(await ask(variant, it), cause);
+      });
+    }
+
     it("CR and LF in a field throw, and split no response (RFC 9112 §11.1)", async () => {
       const outcome = await ask(variant, {
         handshake: (_connection, handshake) =>

@@ -120,7 +120,29 @@ const ROWS: Row[] = [
     rule: "two Hosts (RFC 9112 §3.2)",
     request: twice("Host: elsewhere"),
     status: 400,
-    engines: { bun_http: 101 },
+  },
+  { rule: "an empty Host (RFC 9112 §3.3)", request: request({ Host: " " }), status: 400 },
+  {
+    rule: "two Origins (RFC 6455 §4.2.1)",
+    request: twice("Origin: http://a\r\nOrigin: http://b"),
+    status: 400,
+  },
+  {
+    rule: "an empty line before the request line (RFC 9112 §2.2)",
+    request: `\r\n${request()}`,
+    status: 101,
+    engines: { bun_http: 400 },
+  },
+  {
+    rule: "a target in absolute form, ws (RFC 6455 §3)",
+    request: request({}, "ws://127.0.0.1/chat?x=1"),
+    status: 101,
+    engines: { bun_http: 400 },
+  },
+  {
+    rule: "a target of another scheme (RFC 9112 §3.3)",
+    request: request({}, "foo://127.0.0.1/chat?x=1"),
+    status: 400,
   },
   {
     rule: "a Host that is none (RFC 9112 §3.2)",

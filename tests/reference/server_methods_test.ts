@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import {
   ConnectionList,
   permessageDeflate,
   WebSocketConnection,
+  WebSocketError,
   WebSocketServer,
 } from "../../mod.ts";
 import { Journal } from "../support/journal.ts";
@@ -208,12 +209,15 @@ for (const variant of transports) {
           () => server.tickPeriod = -1,
           () => server.versions = [],
           () => server.watchReadable(5 as never, () => {}),
-          ...(transport === "tcp"
-            ? [() => server.upgrade(new Request("http://a"), {}), () => server.websocket]
-            : []),
+          ...(transport === "tcp" ? [() => server.websocket] : []),
         ]
       ) {
         const error = errorOf(act);
+        assertStrictEquals(server.error, error);
+      }
+      if (transport === "tcp") {
+        const upgrade = () => server.upgrade(new Request("http://a"), {});
+        const error = await assertRejects(upgrade, WebSocketError);
         assertStrictEquals(server.error, error);
       }
       const reported = Promise.withResolvers<unknown>();

@@ -273,6 +273,39 @@ for (const variant of transports) {
       assertEquals(await readable.getReader().read(), { done: false, value: "zwei" });
     });
 
+    it("unwatched, a web stream loses nothing: a chunk that had been read goes to the callback", async () => {
+      await using served = await serve(variant);
+      const { server } = served;
+      let controller!: ReadableStreamDefaultController<string>;
+      const source = new ReadableStream<string>({ start: (it) => void (controller = it) });
+      const seen = new Journal<unknown>();
+      server.watchReadable(source, (_server, _source, chunk) => seen.add(chunk));
+      // The watch waits for a chunk by now, so this one is read at once.
+      await new Promise((resolve) => setImmediate(resolve));
+      controller.enqueue("read");
+      controller.enqueue("left");
+      server.unwatchReadable(source);
+      const reader = source.getReader();
+      assertEquals(await seen.next(), "read");
+      assertEquals(await reader.read(), { done: false, value: "left" });
+      controller.enqueue("later");
+      assertEquals(await reader.read(), { done: false, value: "later" });
+      assertEquals(seen.entries, ["read"]);
+    });
+
+    it("unwatched while it waits for a chunk, a web stream leaves that to the next reader", async () => {
+      await using served = await serve(variant);
+      const { server } = served;
+      const { readable, writable } = new TransformStream<string, string>();
+      server.watchReadable(readable, (_server, _source, chunk) => seen.add(chunk));
+      const seen = new Journal<unknown>();
+      await new Promise((resolve) => setImmediate(resolve));
+      server.unwatchReadable(readable);
+      void writable.getWriter().write("one");
+      assertEquals(await readable.getReader().read(), { done: false, value: "one" });
+      assertEquals(seen.entries, []);
+    });
+
     it("a source that fails is freed and reported, one that has ended is freed", async () => {
       const errors = new Journal<Error>();
       await using served = await serve(variant, { onError: (_server, error) => errors.add(error) });
@@ -316,8 +349,11 @@ for (const variant of transports) {
       const taken = new ReadableStream();
       const reader = taken.getReader();
       const { code, message } = errorOf(watch(taken, () => {}));
-      assertEquals([code, /locked.*let go/.test(message)], ["ERR_STATE", true]);
-      assertEquals(server.watchedReadable(), []);
+      assertEquals([code, /locked.*release/.test(message)], ["ERR_STATE", true]);
+      const beside = new ReadableStream();
+      errorOf(watch(beside, () => {}, taken, () => {}));
+      assertEquals(server.watchedReadable(), [], "nothing of a call that throws is watched");
+      assertEquals(beside.locked, false);
       reader.releaseLock();
       watch(taken, () => {})();
       assertEquals(server.watchedReadable().length, 1);

@@ -20,10 +20,10 @@ declare const believed: BunApi;
 /** All that the transports call. */
 export type Beliefs = [
   Fits<typeof believed.listen, typeof Bun.listen>,
-  Fits<typeof believed.serve<string>, typeof Bun.serve<string>>,
+  Fits<typeof believed.serve, typeof Bun.serve<unknown>>,
   Fits<BunListener, Bun.TCPSocketListener<unknown>>,
   Fits<BunListener, Bun.UnixSocketListener<unknown>>,
   Fits<BunSocket<string>, Bun.Socket<string>>,
   Fits<BunServerWebSocket<string>, Bun.ServerWebSocket<string>>,
-  Fits<BunHttpServer<string>, Bun.Server<string>>,
+  Fits<BunHttpServer, Bun.Server<unknown>>,
 ];

@@ -1,11 +1,11 @@
 import { CODE_BITS, type DecodingTable } from "./decoding_table.ts";
 
-/** A symbol is read whole, up to 48 bits, before it is noticed that the input has ended. */
+/** The end of the input is noticed only after a whole symbol of up to 48 bits. */
 const SLACK = 16;
 
 /** Reads bits in the order of DEFLATE, the lowest of a byte first (RFC 1951 §3.1.1). */
 export class BitReader {
-  /** The input, with zeros behind it. */
+  /** The input, followed by zeros. */
   readonly bytes: Uint8Array;
   /** The same memory. */
   readonly view: DataView;
@@ -13,9 +13,9 @@ export class BitReader {
   end = 0;
   /** How many bytes have been read into `bits`. */
   position = 0;
-  /** The bits that come next; those over `count` may be there already, or zero. */
+  /** The next bits; bits beyond `count` are either correct or zero. */
   bits = 0;
-  /** How many of them `position` has gone past. */
+  /** How many of these bits come before `position`. */
   count = 0;
 
   /**
@@ -29,7 +29,7 @@ export class BitReader {
   }
 
   /**
-   * Begins with a new input.
+   * Starts to read a new input.
    *
    * @param payload What it begins with.
    * @param tail What it ends with.
@@ -72,14 +72,14 @@ export class BitReader {
     return entry;
   }
 
-  /** Has 24 bits ready at least: as many whole bytes more as there is room for. */
+  /** Makes at least 24 bits ready: reads as many whole bytes as fit. */
   #fill(): void {
     this.bits |= this.view.getInt32(this.position, true) << this.count;
     this.position += 31 - this.count >> 3;
     this.count |= 24;
   }
 
-  /** Goes to the next whole byte, and tells which that is. */
+  /** Skips to the next whole byte, and gives its position. */
   align(): number {
     this.position -= this.count >> 3;
     this.bits = this.count = 0;

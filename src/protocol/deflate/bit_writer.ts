@@ -1,28 +1,28 @@
 /** A buffer up to this size is kept for the next message. */
 const KEPT = 65_536;
-/** Four bytes are written whenever some of them are full. */
+/** Each write stores four bytes, of which only some may be full. */
 const SLACK = 4;
 
 /** Writes bits in the order of DEFLATE, the first into a byte's lowest (RFC 1951 §3.1.1). */
 export class BitWriter {
-  /** What the bits are written to. */
+  /** The buffer that the bits are written to. */
   view: DataView;
   #bytes: Uint8Array;
   /** How many bytes are full. */
   position = 0;
-  /** The bits of the byte under way. */
+  /** The bits of the byte that is not full yet. */
   bits = 0;
-  /** How many there are, below 8. */
+  /** How many bits that byte has, below 8. */
   count = 0;
 
-  /** Makes a writer that has nothing to write to yet. */
+  /** Makes a writer without a buffer. */
   constructor() {
     this.#bytes = new Uint8Array(KEPT);
     this.view = new DataView(this.#bytes.buffer);
   }
 
   /**
-   * Begins anew.
+   * Starts a new output.
    *
    * @param size The most bytes that will be written.
    */
@@ -50,14 +50,14 @@ export class BitWriter {
     this.count = count & 7;
   }
 
-  /** Fills up the byte under way with zeros. */
+  /** Fills the last byte up with zeros. */
   align(): void {
     if (this.count > 0) this.position++;
     this.bits = this.count = 0;
   }
 
   /**
-   * Writes whole bytes behind those that are full.
+   * Writes whole bytes after the full ones.
    *
    * @param bytes The bytes.
    */
@@ -66,7 +66,7 @@ export class BitWriter {
     this.position += bytes.length;
   }
 
-  /** The bytes that are full, as a copy. */
+  /** A copy of the full bytes. */
   take(): Uint8Array {
     return this.#bytes.slice(0, this.position);
   }

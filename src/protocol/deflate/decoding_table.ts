@@ -1,12 +1,12 @@
 import { MAX_CODE_BITS } from "./deflate_alphabet.ts";
 
-// What a table says of a code is one number, an entry. In its lowest four bits is how many bits the
-// code has; in the next four, how many follow it; then one of these flags, or none; and from bit 16
-// on a number, to which what follows is to be added.
+// A table describes each code by one number, an entry. Its lowest four bits are the length of the code,
+// the next four the number of extra bits after the code. Then comes one of the flags below, or none, and
+// from bit 16 on a number, to which the extra bits are added.
 
-/** What of an entry says how long the code is. */
+/** The bits of an entry that are the length of the code. */
 export const CODE_BITS = 0xf;
-/** Where in an entry stands how many bits follow. */
+/** The position in an entry of the number of extra bits. */
 export const EXTRA_SHIFT = 4;
 /** In an entry: a byte. */
 export const LITERAL = 0x100;
@@ -14,10 +14,10 @@ export const LITERAL = 0x100;
 export const END = 0x200;
 /** In an entry: no code. */
 export const INVALID = 0x400;
-/** Where in an entry the number begins. */
+/** The position in an entry of the number. */
 export const VALUE_SHIFT = 16;
 
-/** The symbols of an alphabet that have a code, in ascending order, and how long it is. */
+/** The symbols of an alphabet that have a code, in ascending order, with the lengths of their codes. */
 export class CodeLengthList {
   readonly symbols: Uint16Array;
   readonly lengths: Uint8Array;
@@ -38,7 +38,7 @@ const places = new Uint16Array(MAX_CODE_BITS + 1);
 
 /** A prefix code to read with (RFC 1951 §3.2.2). */
 export class DecodingTable {
-  /** By the bits that come next: what they begin with; 0 for a long code, and for none. */
+  /** The entry for each value of the next bits; 0 where they begin with a long code or with none. */
   readonly entries: Int32Array;
   readonly #meanings: Int32Array;
   readonly #shortBits: number;
@@ -59,7 +59,7 @@ export class DecodingTable {
     this.#sorted = new Uint16Array(meanings.length);
   }
 
-  /** Makes a table for a code in which every symbol has one. */
+  /** Makes a table for codes in which every symbol has one. */
   static of(lengths: Uint8Array, meanings: Int32Array, shortBits: number): DecodingTable {
     const list = new CodeLengthList(lengths.length);
     lengths.forEach((length, symbol) => list.add(symbol, length));

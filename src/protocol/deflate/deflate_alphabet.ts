@@ -1,6 +1,6 @@
-/** How many symbols stand for literal bytes, the end of a block and lengths (RFC 1951 §3.2.5). */
+/** The number of symbols for literal bytes, the end of a block and lengths (RFC 1951 §3.2.5). */
 export const LITERAL_SYMBOLS = 286;
-/** How many symbols stand for distances. */
+/** The number of symbols for distances. */
 export const DISTANCE_SYMBOLS = 30;
 /** The symbol that ends a block. */
 export const END_OF_BLOCK = 256;
@@ -11,7 +11,7 @@ export const MAX_LENGTH = 258;
 /** No code is longer than this many bits (RFC 1951 §3.2.7). */
 export const MAX_CODE_BITS = 15;
 
-/** What the two bits behind BFINAL say of a block (RFC 1951 §3.2.3). */
+/** The type of a block: the two bits after BFINAL (RFC 1951 §3.2.3). */
 export const BlockType = { STORED: 0, FIXED: 1, DYNAMIC: 2 } as const;
 
 /** How many bits follow each symbol of a length, the first at 0. */
@@ -37,12 +37,12 @@ function bases(extraBits: Uint8Array, first: number): Uint16Array {
   return Uint16Array.from(extraBits, (extra) => (base += 1 << extra) - (1 << extra));
 }
 
-/** How long the fixed code of each literal, end and length is; two of them are never used (§3.2.6). */
+/** The lengths of the fixed codes of literals, end and lengths; two of them are never used (§3.2.6). */
 export const FIXED_LITERAL_BITS: Uint8Array = Uint8Array.from(
   { length: LITERAL_SYMBOLS + 2 },
   (_, i) => i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8,
 );
-/** How long the fixed code of each distance is; two of them are never used. */
+/** The lengths of the fixed codes of distances; two of them are never used. */
 export const FIXED_DISTANCE_BITS: Uint8Array = new Uint8Array(DISTANCE_SYMBOLS + 2).fill(5);
 
 /** The symbols that give the lengths of codes: 0 to 15, and three for runs of one (§3.2.7). */

@@ -24,7 +24,7 @@ export const MAX_BLOCK = 16_384;
 /** Tokens from here on are matches: the length in the lower 16 bits, over this; the distance, less 1, above. */
 const MATCH = 0x100;
 const HEADER_BITS = 3;
-/** A stored block's header, the most bits to the next byte, and its length twice. */
+/** The size of a stored block's header, with the most padding, and of its length, which comes twice. */
 const STORED_BITS = HEADER_BITS + 7 + 32;
 /** A dynamic block's header and the sizes of its three alphabets. */
 const DYNAMIC_BITS = HEADER_BITS + 5 + 5 + 4;
@@ -64,7 +64,7 @@ export class Block {
   }
 
   /**
-   * Writes the block, and begins another.
+   * Writes the block, and starts another.
    *
    * @param writer Where it goes.
    * @param source The bytes that it stands for.
@@ -92,7 +92,7 @@ export class Block {
     this.#distanceFrequencies.fill(0);
   }
 
-  /** How many bits the tokens take in these codes. */
+  /** How many bits the tokens take with these codes. */
   #size(literals: HuffmanCode, distances: HuffmanCode): number {
     let size = 0;
     // The symbols of the fitted codes are those that occur.
@@ -109,7 +109,7 @@ export class Block {
     return size;
   }
 
-  /** The hot path: `BitWriter.put` for every token, but with its state in variables. */
+  /** The hot path: `BitWriter.put` for every token, with the state of the writer in variables. */
   #writeTokens(writer: BitWriter, literals: Uint32Array, distances: Uint32Array): void {
     const tokens = this.#tokens;
     const tokenCount = this.#count;
@@ -160,7 +160,7 @@ export class Block {
   }
 }
 
-/** How many bits follow the symbol of a distance, given less 1: the symbols go by its two highest bits. */
+/** How many extra bits a distance has, given less 1: its two highest bits choose the symbol. */
 function distanceExtra(distance: number): number {
   return distance < 4 ? 0 : 30 - Math.clz32(distance);
 }
@@ -178,7 +178,7 @@ function writeStored(writer: BitWriter, source: Uint8Array): void {
   writer.append(source);
 }
 
-/** The lengths of a dynamic block's two codes as the block gives them: in runs, in a code of their own. */
+/** The lengths of a dynamic block's two codes as the block holds them: as runs, in a code of their own. */
 class CodeLengths {
   /** How many bits they take. */
   size = 0;
@@ -189,7 +189,7 @@ class CodeLengths {
   #runCount = 0;
   #literals = 0;
   #distances = 0;
-  /** Of the lengths of the code for the runs, how many are given. */
+  /** How many lengths of the code for the runs the block holds. */
   #given = 0;
 
   fit(literals: HuffmanCode, distances: HuffmanCode): void {

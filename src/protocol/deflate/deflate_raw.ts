@@ -2,23 +2,23 @@ import { BitWriter } from "./bit_writer.ts";
 import { BlockType, MAX_LENGTH } from "./deflate_alphabet.ts";
 import { Block, MAX_BLOCK } from "./deflate_block.ts";
 
-/** The shortest repetition looked for: as many bytes as are compared at a time. */
+/** The shortest repetition that is looked for: so many bytes are compared at a time. */
 const MIN_MATCH = 4;
 /** A repetition this long is taken without looking for a longer one. */
 const GOOD_MATCH = 32;
 /** An index of 16 KiB: twice the size would make messages 1 % smaller. */
 const MAX_HASH_BITS = 12;
-/** How much longer a stored block is than what it stands for, rounded up. */
+/** The overhead of a stored block, rounded up. */
 const STORED_OVERHEAD = 6;
 /** Knuth's multiplicative hashing: 2^32 over the golden ratio. */
 const HASH_FACTOR = 0x9e3779b1;
 
 /**
- * What has gone through, with an index of it: for the hash of four bytes, the two last places where
- * they began. Positions are in 16 bits, and none is 0, which stands for no place.
+ * The last bytes that were compressed, with an index: for each hash of four bytes, the two last positions
+ * at which they begin. Positions have 16 bits; 0 stands for none.
  */
 class Window {
-  /** Where there is what went through: that before `start` is not to be referred to. */
+  /** The bytes; those before `start` must not be referred to. */
   start = 1;
   end = 1;
   /** How far back a reference may reach. */
@@ -57,7 +57,7 @@ class Window {
     return at;
   }
 
-  /** Moves what can still be referred to to the front, or all to a larger buffer while it is small. */
+  /** Moves the bytes that can be referred to to the front, or all bytes to a larger buffer. */
   #makeRoom(needed: number): void {
     const bytes = this.#bytes;
     const capacity = 1 + this.size + MAX_BLOCK;
@@ -77,9 +77,9 @@ class Window {
   }
 
   /**
-   * Makes what begins at `position` literals and references to what comes before (RFC 1951 §4). Of
-   * the two places that the index has, the better one is taken, without a look at what follows: more
-   * effort costs more time than it saves bytes.
+   * Turns the bytes from `position` on into literals and references to earlier bytes (RFC 1951 §4). It
+   * takes the better of the two positions in the index and does not try the next byte first: that would
+   * cost more time than it saves bytes.
    */
   tokenize(position: number, block: Block): void {
     const size = this.size;
@@ -131,7 +131,7 @@ class Window {
   }
 }
 
-/** How many bytes are the same at two places, of which the first four are. */
+/** How many bytes are equal at two positions; the first four are known to be. */
 function matchLength(view: DataView, match: number, position: number, end: number): number {
   const most = Math.min(end - position, MAX_LENGTH);
   let length = MIN_MATCH;
@@ -147,7 +147,7 @@ function matchLength(view: DataView, match: number, position: number, end: numbe
 
 const writer = new BitWriter();
 const block = new Block();
-/** That of all messages which refer to none before them; as large as positions in 16 bits allow. */
+/** The window of all messages that refer to no earlier ones; as large as 16-bit positions allow. */
 const shared = new Window(0x8000, 0x10000);
 
 /** Compresses the messages of one connection as RFC 7692 §7.2.1 says. */
@@ -178,14 +178,14 @@ export class RawDeflater {
       window.size = this.#windowSize;
       window.start = window.end;
     }
-    // At the worst, every block is a stored one.
+    // In the worst case every block is a stored one.
     writer.begin(payload.length + STORED_OVERHEAD * (2 + payload.length / MAX_BLOCK));
     for (let at = 0; at < payload.length; at += MAX_BLOCK) {
       const piece = payload.length <= MAX_BLOCK ? payload : payload.subarray(at, at + MAX_BLOCK);
       window.tokenize(window.append(piece), block);
       block.write(writer, piece);
     }
-    // An empty stored block brings the end to a whole byte; its tail 00 00 ff ff is left off.
+    // An empty stored block fills the last byte up; its tail 00 00 ff ff is left off.
     writer.put(BlockType.STORED << 1, 3);
     writer.align();
     return writer.take();

@@ -2,10 +2,10 @@ import { MAX_CODE_BITS } from "./deflate_alphabet.ts";
 
 /** The largest alphabet of DEFLATE: that of the fixed code for literals and lengths. */
 const MAX_SYMBOLS = 288;
-/** Symbols that occur this often are put in order by comparing; the others by counting. */
+/** Symbols that occur this often are sorted by comparison, the others by counting. */
 const OFTEN = 64;
 
-// What is needed while a code is made, and by no code afterwards.
+// Working memory for making a code; codes do not keep it.
 const codesOfLength = new Uint16Array(MAX_CODE_BITS + 1);
 const nextCode = new Uint16Array(MAX_CODE_BITS + 1);
 const places = new Uint16Array(OFTEN + 1);
@@ -15,15 +15,15 @@ const weights = new Uint32Array(2 * MAX_SYMBOLS);
 const parents = new Uint16Array(2 * MAX_SYMBOLS);
 const depths = new Uint16Array(2 * MAX_SYMBOLS);
 
-/** A prefix code to write with (RFC 1951 §3.2.2): given the lengths of its codes, there is one. */
+/** A prefix code to write with (RFC 1951 §3.2.2); the lengths of its codes determine it. */
 export class HuffmanCode {
   /** The symbols that have a code, in ascending order; only the first {@linkcode used} count. */
   readonly symbols: Uint16Array;
   /** How many symbols have a code. */
   used = 0;
-  /** How long the code of each symbol is; 0 where it has none. */
+  /** The length of each symbol's code; 0 where it has none. */
   readonly lengths: Uint8Array;
-  /** The code of each that has one: its bits in the order of the stream, and from bit 16 on its length. */
+  /** The code of each symbol: its bits in the order of the stream, and from bit 16 on its length. */
   readonly codes: Uint32Array;
   readonly #maxBits: number;
 
@@ -60,8 +60,8 @@ export class HuffmanCode {
   }
 
   /**
-   * Becomes the code that writes these symbols in the fewest bits. It has two at least: not every
-   * decoder takes a code that leaves bits without a meaning.
+   * Becomes the code that writes these symbols in the fewest bits. It has at least two symbols, since
+   * not every decoder accepts an incomplete code.
    *
    * @param frequencies How often each symbol occurs.
    */
@@ -91,7 +91,7 @@ export class HuffmanCode {
     this.used = used;
   }
 
-  /** Gives each symbol its code: of one length in ascending order, behind all that are shorter. */
+  /** Gives each symbol its code: shorter codes first, and within a length in ascending order. */
   #assign(): void {
     const { symbols, lengths, codes, used } = this;
     codesOfLength[0] = 0;
@@ -113,12 +113,12 @@ const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) => {
   return reversed;
 });
 
-/** A code's first bit is its highest, and goes into a byte's lowest (RFC 1951 §3.1.1). */
+/** A code's highest bit comes first, in the lowest bit of a byte (RFC 1951 §3.1.1). */
 function reverse(code: number, length: number): number {
   return (REVERSED[code & 0xff] << 8 | REVERSED[code >> 8]) >> 16 - length;
 }
 
-/** Puts symbols into `sorted` and how often they occur into `weights`, the rarest first. */
+/** Puts the symbols into `sorted` and their frequencies into `weights`, the rarest first. */
 function sort(symbols: Uint16Array, used: number, frequencies: Uint16Array): void {
   places.fill(0);
   for (let i = 0; i < used; i++) places[Math.min(frequencies[symbols[i]], OFTEN)]++;
@@ -140,7 +140,7 @@ function sort(symbols: Uint16Array, used: number, frequencies: Uint16Array): voi
   }
 }
 
-/** Huffman's algorithm: the two lightest nodes get a parent, over and over. */
+/** Huffman's algorithm: the two lightest nodes get a parent, until one node is left. */
 function growTree(leaves: number): void {
   for (let parent = leaves, leaf = 0, inner = leaves; parent < 2 * leaves - 1; parent++) {
     let weight = 0;
@@ -154,12 +154,12 @@ function growTree(leaves: number): void {
   }
 }
 
-/** Counts into `codesOfLength` the leaves of each depth, those too deep moved up to the limit. */
+/** Counts the leaves of each depth into `codesOfLength`; leaves that are too deep move up to the limit. */
 function measure(leaves: number, maxBits: number): void {
   codesOfLength.fill(0);
   const root = 2 * leaves - 2;
   depths[root] = 0;
-  // By how many codes of the full length there are too many once the longer ones are cut.
+  // How many codes of the greatest length are too many once the longer ones are cut.
   let tooMany = -(1 << maxBits);
   for (let node = root - 1; node >= 0; node--) {
     const depth = depths[parents[node]] + 1;
@@ -170,7 +170,7 @@ function measure(leaves: number, maxBits: number): void {
     tooMany += 1 << maxBits - length;
   }
   for (; tooMany > 0; tooMany--) {
-    // One that has a shorter code gets a longer one, with one of the longest beside it.
+    // A shorter code becomes longer, and one of the longest moves beside it.
     let length = maxBits - 1;
     while (codesOfLength[length] === 0) length--;
     codesOfLength[length]--;

@@ -31,14 +31,14 @@ import { ProtocolError } from "../frames/protocol_error.ts";
 
 /** The most bytes that {@linkcode inflateRaw} takes. */
 export const MAX_INPUT = 16_384;
-/** The most bytes that it makes of them. */
+/** The most bytes that it produces. */
 export const MAX_OUTPUT = 65_536;
-/** How often a message may end its DEFLATE stream and begin another: more is only ever an attack. */
+/** How often a message may end its DEFLATE stream and begin another; more is an attack. */
 export const MAX_FINAL_BLOCKS = 8;
 /** What follows the last byte of a message on its way through DEFLATE (RFC 7692 §7.2.2). */
 export const TAIL: Uint8Array = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
-/** Whole words are copied, so that up to three bytes go beyond the end. */
+/** Whole words are copied, so up to three bytes are written beyond the end. */
 const SLACK = 4;
 
 /** How far a block came. */
@@ -64,7 +64,7 @@ const runMeanings = Int32Array.from(
   (extra, symbol) => symbol << VALUE_SHIFT | extra << EXTRA_SHIFT,
 );
 
-/** How long a code is found at once: at most 24 less the longest. */
+/** The length up to which a code is found in one step: at most 24 less the longest. */
 const LITERAL_BITS = 9;
 const DISTANCE_BITS = 7;
 const fixedLiterals = DecodingTable.of(FIXED_LITERAL_BITS, literalMeanings, LITERAL_BITS);
@@ -84,8 +84,8 @@ const outputView = new DataView(output.buffer);
 let produced = 0;
 
 /**
- * Decompresses a small message as RFC 7692 §7.2.2 says, faster than zlib is set up to. As with
- * zlib's flush, one that ends within a block comes as far as it goes.
+ * Decompresses a small message as RFC 7692 §7.2.2 says, in less time than setting up zlib takes. A
+ * message that ends within a block gives the bytes up to there, as with a flush of zlib.
  *
  * @param payload The message, at most {@linkcode MAX_INPUT} bytes.
  * @param history What it may refer to.
@@ -180,7 +180,7 @@ function readCodes(): boolean {
   return true;
 }
 
-/** Reads the code in which the lengths of the codes are; false when the input ends within it. */
+/** Reads the code for the lengths of the codes; false when the input ends within it. */
 function readRunCode(given: number): boolean {
   runBits.fill(0);
   for (let i = 0; i < given; i++) {
@@ -198,7 +198,7 @@ function readRunCode(given: number): boolean {
   return true;
 }
 
-/** The hot path: `BitReader.decode` and `take` for every symbol, but with their state in variables. */
+/** The hot path: `BitReader.decode` and `take` for every symbol, with the state of the reader in variables. */
 function readSymbols(
   literals: DecodingTable,
   distances: DecodingTable,
@@ -228,7 +228,7 @@ function readSymbols(
         break;
       }
       output[made++] = entry >> VALUE_SHIFT;
-      // Of 24 bits the longest code has left enough for a short one, often of a literal again.
+      // After the longest code, 24 bits hold a short one too, which is often a literal again.
       entry = literalEntries[bits & literalMask];
       if ((entry & LITERAL) === 0 || made === limit || position >= end) continue;
       bits >>>= entry & CODE_BITS;
@@ -278,7 +278,7 @@ function readSymbols(
   return progress;
 }
 
-/** Repeats what stands `distance` bytes back, and tells where that ends. */
+/** Repeats the bytes `distance` bytes back, and gives the end of the copy. */
 function copy(to: number, distance: number, length: number, history: Uint8Array): number {
   const end = to + length;
   let from = to - distance;
@@ -302,7 +302,7 @@ export function tooBig(maxSize: number): ProtocolError {
   );
 }
 
-/** The error for a message with more final blocks than that. */
+/** The error for a message with too many final blocks. */
 export function tooManyFinalBlocks(): ProtocolError {
   return corrupt(`it has over ${MAX_FINAL_BLOCKS} final blocks`);
 }

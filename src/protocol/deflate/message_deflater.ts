@@ -1,9 +1,9 @@
 import { constants, deflateRawSync } from "node:zlib";
 import { RawDeflater } from "./deflate_raw.ts";
 
-/** Takes half the time of zlib's own 6, for JSON that is 1 % larger at 1 KiB and 5 to 12 % at 64 KiB. */
+/** Half the time of zlib's default 6; JSON is 1 % larger at 1 KiB and 5 to 12 % at 64 KiB. */
 export const DEFAULT_LEVEL = 3;
-/** Measured: a larger message zlib compresses as fast, and smaller, for all that it takes to set up. */
+/** Measured: zlib compresses larger messages as fast and smaller, including the time to set it up. */
 const SMALL = 4096;
 const TAIL_LENGTH = 4;
 
@@ -36,7 +36,7 @@ export class MessageDeflater {
    */
   deflate(payload: Uint8Array): Uint8Array | undefined {
     if (payload.length === 0) return undefined;
-    // Later messages may refer to it, so the peer must have it in its window even if it got no smaller.
+    // Later messages may refer to this one, so the peer needs it in its window even if it got no smaller.
     if (this.#takeover) return this.#raw.deflate(payload);
     const compressed = this.#isOurs(payload.length)
       ? this.#raw.deflate(payload)

@@ -8,14 +8,14 @@ import {
   tooManyFinalBlocks,
 } from "./inflate_raw.ts";
 
-/** Measured: a message that comes in more bytes zlib decompresses faster, for all that it takes to set up. */
+/** Measured: above this many bytes zlib is faster, including the time to set it up. */
 const SMALL = 1024;
 /** The same where there is a history, which zlib must be given with every message. */
 const SMALL_WITH_HISTORY = 2048;
 /** A stored block takes 65,535 bytes, so a history of 32 KiB fits in one. */
 const STORED_BLOCK_HEADER = 5;
 const MAX_WINDOW = 0x8000;
-/** What zlib sets aside for what comes out: so often what goes in, within these bounds. */
+/** The size of the output buffer that zlib starts with: the input times this, within these bounds. */
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 16_384;
 const MAX_CHUNK = 1 << 20;
@@ -54,7 +54,7 @@ export class MessageInflater {
 
 const NONE = new Uint8Array(0);
 
-/** The last bytes that came out, which the next message may refer to. */
+/** The last bytes that were decompressed, which the next message may refer to. */
 class History {
   /** The bytes; valid until more are added. */
   bytes: Uint8Array = NONE;
@@ -78,7 +78,7 @@ class History {
     this.bytes = this.#buffer.subarray(end - kept, end + added.length);
   }
 
-  /** Moves what is kept to the front, of a larger buffer if need be: so most messages move nothing. */
+  /** Moves the kept bytes to the front, or to a larger buffer. Most messages move nothing. */
   #makeRoom(kept: Uint8Array, needed: number): void {
     const capacity = Math.min(2 * needed, this.#size + (this.#size >> 2));
     if (capacity > this.#buffer.length) {
@@ -108,7 +108,7 @@ function inflateByZlib(payload: Uint8Array, history: Uint8Array, maxSize: number
   return output;
 }
 
-/** Inflates up to the end of the payload or of a final block; `rest` is what is left, tail included. */
+/** Inflates up to the end of the payload or of a final block; `rest` is the remaining input with the tail. */
 function inflateStream(
   payload: Uint8Array,
   history: Uint8Array,
@@ -144,8 +144,8 @@ function inflateStream(
   const { buffer } = result;
   if (buffer.length - known.length > maxSize) throw tooBig(maxSize);
   return {
-    // A copy where there is more in the buffer, which the message must not keep in memory: a history
-    // in front, or what zlib has set aside and not filled.
+    // A copy where the buffer holds more, which the message must not keep in memory: the history in front,
+    // or space that zlib has not filled.
     output: buffer.length - known.length < buffer.buffer.byteLength
       ? new Uint8Array(buffer.subarray(known.length))
       : new Uint8Array(buffer.buffer),

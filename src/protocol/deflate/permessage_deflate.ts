@@ -1,13 +1,12 @@
-import type { Extension, ExtensionSession } from "../frames/extension.ts";
+import type { Extension, ExtensionOffer, ExtensionSession } from "../frames/extension.ts";
 import { RSV1 } from "../frames/frame.ts";
 import { DEFAULT_LEVEL, MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
-import type { ExtensionOffer } from "../opening/negotiation.ts";
 
 /** How {@linkcode permessageDeflate} compresses and what it asks of clients (RFC 7692 §7). */
 export interface PermessageDeflateOptions {
   /**
-   * Whether a message may refer to those before it: better ratios, at up to 104 KiB of memory a
+   * Whether a message may refer to earlier ones: messages become smaller, at up to 104 KiB of memory a
    * connection. Default false.
    */
   contextTakeover?: boolean;
@@ -19,9 +18,9 @@ export interface PermessageDeflateOptions {
    */
   clientMaxWindowBits?: number;
   /**
-   * How hard to try to make a message small, from 1 (fast) to 9 (small). Default 3: at 6, JSON of
-   * 1 KiB is 1 % smaller and such of 64 KiB 5 to 12 %, in twice the time. With context takeover, or
-   * with a window of 256 bytes, messages become about as small as at 3 whatever this says.
+   * How hard to try to make a message small, from 1 (fast) to 9 (small). Default 3. At 6, JSON of 1 KiB
+   * becomes 1 % smaller and JSON of 64 KiB 5 to 12 %, in twice the time. With context takeover, or with a
+   * window of 256 bytes, messages become about as small as at 3, whatever the level.
    */
   level?: number;
 }
@@ -32,6 +31,8 @@ export interface PermessageDeflateOptions {
  * @param options How to compress and what to ask of clients.
  * @returns The extension, to be given to a server's `extensions`.
  * @throws {RangeError} When an option is out of its range.
+ * @throws {TypeError} When an option is unknown, or `contextTakeover` is no boolean. Both errors have the
+ * `code` "ERR_INVALID_ARGUMENT".
  *
  * @example
  * ```ts
@@ -60,10 +61,16 @@ export class PermessageDeflate implements Extension {
    *
    * @param options How to compress and what to ask of clients.
    * @throws {RangeError} When an option is out of its range.
+   * @throws {TypeError} When an option is unknown, or `contextTakeover` is no boolean.
    */
   constructor(options: PermessageDeflateOptions = {}) {
+    checkNames(options);
+    const { contextTakeover = false } = options;
+    if (typeof contextTakeover !== "boolean") {
+      throw invalid(TypeError, `Cannot use contextTakeover ${contextTakeover}: it takes a boolean`);
+    }
     this.options = {
-      contextTakeover: options.contextTakeover ?? false,
+      contextTakeover,
       serverMaxWindowBits: checkRange(
         "serverMaxWindowBits",
         options.serverMaxWindowBits ?? 15,
@@ -121,13 +128,36 @@ export class PermessageDeflate implements Extension {
   }
 }
 
-function checkRange(name: string, value: number, low: number, high: number): number {
-  if (!Number.isInteger(value) || value < low || value > high) {
-    throw new RangeError(
-      `Cannot use ${name} ${value}: it takes a whole number from ${low} to ${high}`,
+const NAMES = ["contextTakeover", "serverMaxWindowBits", "clientMaxWindowBits", "level"];
+
+/** An option that is misspelled would be ignored otherwise. */
+function checkNames(options: object): void {
+  if (typeof options !== "object" || options === null) {
+    throw invalid(TypeError, `Cannot use ${options} for permessageDeflate: give it an object`);
+  }
+  for (const name of Object.keys(options)) {
+    if (NAMES.includes(name)) continue;
+    throw invalid(
+      TypeError,
+      `Cannot use option ${
+        JSON.stringify(name)
+      } of permessageDeflate: there is none of this name; ` +
+        `use ${NAMES.join(", ")}`,
     );
   }
-  return value;
+}
+
+function checkRange(name: string, value: number, low: number, high: number): number {
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw invalid(
+    RangeError,
+    `Cannot use ${name} ${value}: it takes a whole number from ${low} to ${high}`,
+  );
+}
+
+/** Makes the error for an invalid argument, with the same code as the server's errors. */
+function invalid(kind: new (message: string) => Error, message: string): Error {
+  return Object.assign(new kind(message), { code: "ERR_INVALID_ARGUMENT" });
 }
 
 /** The parameters of one offer (RFC 7692 §7.1). */

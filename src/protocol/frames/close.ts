@@ -7,17 +7,17 @@ import { decodeUtf8 } from "./utf8.ts";
 export const CloseCode = {
   /** The purpose of the connection is fulfilled. */
   NORMAL_CLOSURE: 1000,
-  /** The server goes down, or the page is left. */
+  /** The server goes down, or the user leaves the page. */
   GOING_AWAY: 1001,
   /** The peer broke the protocol. */
   PROTOCOL_ERROR: 1002,
-  /** Data of a kind that this endpoint cannot take. */
+  /** Data of a type that this endpoint cannot accept. */
   UNSUPPORTED_DATA: 1003,
   /** Never on the wire: the Close frame held no code. */
   NO_STATUS_RECEIVED: 1005,
   /** Never on the wire: the connection was lost without a Close frame. */
   ABNORMAL_CLOSURE: 1006,
-  /** A payload that is not what its type says, such as text that is not UTF-8. */
+  /** A payload that does not match its type, such as text that is not UTF-8. */
   INVALID_PAYLOAD: 1007,
   /** A message against this endpoint's policy. */
   POLICY_VIOLATION: 1008,

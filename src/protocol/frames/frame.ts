@@ -10,7 +10,7 @@ export const Opcode = {
   CLOSE: 0x8,
   /** Asks for a pong (§5.5.2). */
   PING: 0x9,
-  /** Answers a ping, or comes unasked (§5.5.3). */
+  /** Answers a ping, or comes unsolicited (§5.5.3). */
   PONG: 0xa,
 } as const;
 
@@ -58,11 +58,11 @@ export class FrameHeader {
 /**
  * Reads one frame header.
  *
- * @param header Filled in when the header is complete; holds nothing of use otherwise.
+ * @param header Filled in when the header is complete; of no use otherwise.
  * @param bytes What came from the peer.
  * @param start Where the frame begins in `bytes`.
  * @param end Where the bytes that have come end.
- * @returns How many bytes the header takes, or 0 when it has not come whole.
+ * @returns How many bytes the header takes, or 0 when it is incomplete.
  *
  * @example A masked frame of RFC 6455 §5.7
  * ```ts

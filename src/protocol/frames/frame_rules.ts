@@ -3,7 +3,7 @@ import { type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
 /**
- * Checks the header of a client's frame against all that RFC 6455 §5 demands of one.
+ * Checks the header of a client's frame against the rules of RFC 6455 §5.
  *
  * @param header The header.
  * @param rsvAllowed The reserved bits that extensions gave a meaning.

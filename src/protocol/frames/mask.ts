@@ -3,7 +3,7 @@ import { applyMaskInSteps } from "./mask_simd.ts";
 /** Below this many bytes, setting up the word loop costs more than it saves. */
 const WORD_LOOP_THRESHOLD = 24;
 
-/** From here on, copying to where SIMD instructions reach costs less than it saves. */
+/** From this many bytes on, copying to the memory of the SIMD code costs less than it saves. */
 const SIMD_THRESHOLD = 4096;
 
 /** Rotates a masking key so that it begins with its byte number `by` (0 to 3). */
@@ -119,7 +119,7 @@ export function copyMasked(
   return seen | applyMask(target, offset + whole, offset + length, key, phase + whole);
 }
 
-/** Larger buffers are not kept in memory for the sake of their view. */
+/** A larger buffer is not kept in memory only for its view. */
 const MAX_KEPT_BUFFER = 64 * 1024;
 
 // A view costs more than unmasking a short message, and several messages come in one buffer.

@@ -11,12 +11,12 @@ const EMPTY = new Uint8Array(0);
 const ASCII_MASK = 0x80808080 | 0;
 
 /**
- * Buffers that are free to put texts together in, by size. A text leaves its buffer as a string, so
- * the next one can have it; a binary message's buffer becomes the listener's own.
+ * Free buffers to assemble texts in, by size. A text leaves its buffer as a string, so the next text can
+ * use the buffer; the buffer of a binary message becomes the listener's own.
  */
 const SPARE_SIZES = [64 * 1024, 256 * 1024, 1024 * 1024];
 const spares: (Uint8Array | undefined)[] = SPARE_SIZES.map(() => undefined);
-/** Below this a buffer of its own costs less than a large one that is hardly used. */
+/** Below this size a new buffer costs less than a large one that is hardly used. */
 const LEAST_SPARE_USE = 16 * 1024;
 
 function takeSpare(size: number): Uint8Array {
@@ -32,13 +32,13 @@ function releaseSpare(bytes: Uint8Array): void {
   if (tier !== -1) spares[tier] = bytes;
 }
 
-/** Memory that is not zeroed: nothing is shown of it but what has been written over. */
+/** Memory that is not zeroed: only bytes that have been written are ever shown. */
 function allocate(size: number): Uint8Array {
   const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
   return new Uint8Array(buffer, byteOffset, size);
 }
 
-/** A message of which not everything has come. */
+/** A message that has come in part. */
 export class MessageAssembly {
   /** Text or binary. */
   readonly opcode: number;
@@ -55,6 +55,8 @@ export class MessageAssembly {
   readonly #owned: boolean;
 
   /**
+   * Makes an empty message.
+   *
    * @param opcode Text or binary.
    * @param rsv The reserved bits of the first frame.
    */
@@ -65,24 +67,24 @@ export class MessageAssembly {
     this.#owned = opcode === Opcode.BINARY && rsv === 0;
   }
 
-  /** What has been put together so far. */
+  /** The bytes that have come so far. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
   }
 
-  /** Whether it is a text of which all that has come is ASCII. */
+  /** Whether it is a text that is ASCII so far. */
   get ascii(): boolean {
     return this.#validator !== null && (this.#seen & ASCII_MASK) === 0;
   }
 
   /**
-   * Sees to it that there is room for what has come. What a peer says will come is believed up to
-   * `maxReserve`, beyond that only as bytes come in.
+   * Makes room for bytes that have come. Up to `maxReserve`, it also makes room for bytes that the peer has
+   * announced; beyond that the buffer grows only as bytes come in.
    *
-   * @param needed How many bytes the message has with what has come.
-   * @param expected How many it has with the whole frame under way.
+   * @param needed How many bytes the message has so far.
+   * @param expected How many bytes it has with the whole current frame.
    * @param final Whether that frame is its last.
-   * @param maxReserve How many bytes may be set aside on a peer's word.
+   * @param maxReserve How many bytes may be reserved before they have come.
    */
   reserve(needed: number, expected: number, final: boolean, maxReserve: number): void {
     const full = this.#bytes;
@@ -100,7 +102,7 @@ export class MessageAssembly {
    * @param piece The piece, masked.
    * @param key The masking key of its frame.
    * @param phase How many bytes of its frame came before.
-   * @throws {ProtocolError} 1007 when a text has a byte that cannot be in any.
+   * @throws {ProtocolError} 1007 when a text has a byte that is not UTF-8.
    */
   append(piece: Uint8Array, key: number, phase: number): void {
     const start = this.length;
@@ -116,13 +118,13 @@ export class MessageAssembly {
   /**
    * Ends the message.
    *
-   * @returns Its bytes. A binary message's are the listener's own; others may only be looked at until
-   * {@linkcode MessageAssembly.release}.
+   * @returns Its bytes. Those of an uncompressed binary message are the listener's own; others are valid
+   * until {@linkcode MessageAssembly.release}.
    * @throws {ProtocolError} 1007 when a text ends within a character.
    */
   finish(): Uint8Array {
     if (this.#validator?.complete === false) throw notUtf8();
-    // The listener may keep its bytes: they must not hang on to memory that it cannot see.
+    // The listener may keep the bytes, which must not keep more memory alive than they show.
     return this.#owned && this.length < this.#bytes.length ? this.bytes.slice() : this.bytes;
   }
 

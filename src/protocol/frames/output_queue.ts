@@ -1,4 +1,4 @@
-/** Scratch buffers begin small, since most bursts are, and grow to hold a large burst or message. */
+/** Scratch buffers start small, as most bursts are, and grow to hold a large burst or message. */
 const SIZES = [4 * 1024, 64 * 1024, 256 * 1024] as const;
 /** The most bytes that one scratch buffer holds. */
 export const MAX_SCRATCH: number = SIZES[2];
@@ -135,7 +135,7 @@ export class OutputQueue {
     return piece;
   }
 
-  /** The next piece, or several small ones put together: a copy costs less than a write. */
+  /** The next piece, or several small pieces joined: a copy costs less than a write. */
   #nextPieces(): Uint8Array {
     const pieces = this.#pieces;
     const first = this.#first;
@@ -194,8 +194,8 @@ export class OutputQueue {
 }
 
 const EMPTY = new Uint8Array(0);
-/** Stands for no pieces, so that a connection that never queued any holds no arrays. */
+/** Stands for no pieces, so that a connection that never queued one holds no arrays. */
 const NONE: Uint8Array[] = [];
 const NO_SCRATCHES: (Uint8Array | null)[] = [];
-/** How many taken pieces are kept before the arrays are cut: cutting at each would take quadratic time. */
+/** How many taken pieces are kept before the arrays are cut: cutting each time would be quadratic. */
 const COMPACT_FROM = 256;

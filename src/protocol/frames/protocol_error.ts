@@ -1,6 +1,6 @@
 /**
- * A peer broke a rule of RFC 6455 or RFC 7692, or went over one of our limits: the connection must
- * be failed (RFC 6455 §7.1.7) with {@linkcode ProtocolError.closeCode}.
+ * The connection must be failed (RFC 6455 §7.1.7) with {@linkcode ProtocolError.closeCode}: the peer
+ * broke a rule of RFC 6455 or RFC 7692 or went over a limit, or an extension of ours threw (1011).
  *
  * @example
  * ```ts
@@ -16,7 +16,7 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   /** The status code of the Close frame that this error calls for (RFC 6455 §7.4.1). */
   readonly closeCode: number;
-  /** The rule that was broken: a document with its section, or the name of the limit. */
+  /** The rule: a document with its section, or the name of the limit. */
   readonly rule: string;
 
   /**
@@ -24,10 +24,12 @@ export class ProtocolError extends Error {
    *
    * @param closeCode The status code to fail the connection with.
    * @param message What could not be done and why.
-   * @param rule The rule that was broken.
+   * @param rule The rule that was broken, or that the close code follows.
+   * @param cause What was thrown, where an extension failed. It is not part of the message, which
+   * may be sent to the peer.
    */
-  constructor(closeCode: number, message: string, rule: string) {
-    super(`${message} (${rule})`);
+  constructor(closeCode: number, message: string, rule: string, cause?: unknown) {
+    super(`${message} (${rule})`, cause === undefined ? undefined : { cause });
     this.closeCode = closeCode;
     this.rule = rule;
   }

@@ -1,61 +1,20 @@
+import { Buffer } from "node:buffer";
 import { CloseCode, readCloseStatus } from "./close.ts";
 import type { NegotiatedExtension } from "./extension.ts";
+import { decodeBy, messageTooBig } from "./extension_calls.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, Opcode, readFrameHeader } from "./frame.ts";
 import { checkClientFrame } from "./frame_rules.ts";
 import { applyMask, copyMasked } from "./mask.ts";
 import { MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
+import type { ReceiverEvents, ReceiverOptions } from "./receiver_options.ts";
+import { MAX_SHARED, SharedBuffer } from "./shared_buffer.ts";
 import { decodeAscii, decodeUtf8 } from "./utf8.ts";
 
-/** What a {@linkcode Receiver} tells of. */
-export interface ReceiverEvents {
-  /** A whole text message. */
-  onText(data: string): void;
-  /** A whole binary message; the bytes are the listener's own. */
-  onBinary(data: Uint8Array): void;
-  /** A Ping frame; the bytes are the listener's own. */
-  onPing(payload: Uint8Array): void;
-  /** A Pong frame; the bytes are the listener's own. */
-  onPong(payload: Uint8Array): void;
-  /** The peer's Close frame; nothing follows. */
-  onClose(code: number, reason: string): void;
-  /** The peer broke a rule or a limit; nothing follows. */
-  onFailure(error: ProtocolError): void;
-  /**
-   * As many frames as {@linkcode ReceiverOptions.framesPerTurn} tells have been dealt with, and more are
-   * here: the receiver has paused, and goes on with {@linkcode Receiver.resume}.
-   */
-  onTurnEnd?(): void;
-}
-
-/** Bounds on what a {@linkcode Receiver} takes, and what has been agreed on. */
-export interface ReceiverOptions {
-  /** The most bytes of a message, also after decompression. */
-  maxMessageSize: number;
-  /** The most frames that one message may come in. */
-  maxFragments?: number;
-  /** The most bytes set aside for a message before its bytes have come. */
-  maxReserve?: number;
-  /**
-   * The most frames that are dealt with in one go, so that others can be served in between; to be given
-   * together with {@linkcode ReceiverEvents.onTurnEnd}. Default no limit.
-   */
-  framesPerTurn?: number;
-  /**
-   * Whether small binary messages that came in one read may be views of one buffer of at most 4 KiB,
-   * which is faster where a typed array is costly to make. Default false.
-   */
-  shareBuffers?: boolean;
-  /** The extensions agreed on in the opening handshake. */
-  extensions?: readonly NegotiatedExtension[];
-}
-
 const ASCII_MASK = 0x80808080 | 0;
-/** From here on unmasking and copying in one go is the faster way. */
+/** From this many bytes on, unmasking while copying is faster. */
 const COPY_MASKED_FROM = 4096;
-/** The size of a buffer that messages of one read share. */
-const SHARED_SIZE = 4096;
-/** Filled in anew for each frame, and looked at only until the next one. */
+/** Filled in for each frame, and used only until the next one. */
 const header = new FrameHeader();
 /** Stands for no chunks, so that an idle connection holds no array. */
 const NONE: Uint8Array[] = [];
@@ -63,7 +22,7 @@ const NONE: Uint8Array[] = [];
 /**
  * Turns the bytes that come from a client into messages and control frames (RFC 6455 §5, §6.2, §7).
  * Frames are parsed in place; a message that spans reads is put together in one buffer; text is
- * checked as it arrives. The receiver keeps no buffer while nothing is half-read.
+ * checked as it arrives. While nothing is half-read, the receiver holds no buffer.
  *
  * @example The masked "Hello" of RFC 6455 §5.7, in two pieces
  * ```ts
@@ -95,14 +54,14 @@ export class Receiver {
   readonly #rsvAllowed: number;
 
   readonly #shareBuffers: boolean;
-  // What the binary messages of the chunk being parsed are copied into.
-  #shared: Uint8Array | null = null;
-  #sharedUsed = 0;
+  // Holds the small binary messages of the chunk being parsed.
+  #shared: SharedBuffer | null = null;
 
   #ended = false;
+  #ignoring = false;
   #paused = false;
   #parsing = false;
-  // What has been handed over and not been looked at, because reading was paused.
+  // Chunks that were handed over and not parsed, because the receiver was paused.
   #waiting: Uint8Array[] = NONE;
 
   // A header that has come in part.
@@ -114,7 +73,7 @@ export class Receiver {
   #opcode = 0;
   #maskingKey = 0;
 
-  // The message and the control frame of which not everything has come.
+  // The message and the control frame that have come in part.
   #message: MessageAssembly | null = null;
   #control: Uint8Array | null = null;
 
@@ -140,7 +99,7 @@ export class Receiver {
     return this.#ended;
   }
 
-  /** Whether all bytes handed over have been dealt with, so that their buffer may be used again. */
+  /** Whether all bytes handed over have been parsed, so that their buffer may be used again. */
   get idle(): boolean {
     return this.#waiting.length === 0;
   }
@@ -153,7 +112,7 @@ export class Receiver {
    */
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
-    // The slice() of a Buffer shares its memory, and what is told of is to be the listener's own.
+    // The slice() of a Buffer shares its memory, and messages must be the listener's own.
     if (chunk instanceof Buffer) {
       chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     }
@@ -162,11 +121,11 @@ export class Receiver {
       return;
     }
     this.#parse(chunk);
-    // What was handed over within an event comes next.
+    // Chunks that were handed over within an event come next.
     if (this.#waiting.length > 0 && !this.#paused) this.resume();
   }
 
-  /** Stops telling of messages, also of those whose bytes are here, until {@linkcode Receiver.resume}. */
+  /** Stops parsing, also of bytes that are here already, until {@linkcode Receiver.resume}. */
   pause(): void {
     this.#paused = true;
   }
@@ -174,7 +133,7 @@ export class Receiver {
   /** Goes on after {@linkcode Receiver.pause}. */
   resume(): void {
     this.#paused = false;
-    // When called from within an event, the parse loop that told of it goes on by itself.
+    // Within an event, the parse loop that emitted it goes on by itself.
     if (this.#parsing) return;
     while (!this.#paused && this.#waiting.length > 0) this.#parse(this.#takeWaiting());
   }
@@ -185,7 +144,17 @@ export class Receiver {
     return chunk;
   }
 
-  /** Drops all that is held, and takes nothing more. */
+  /**
+   * Passes messages over from now on, the one under way too: they are not unmasked, put together or told
+   * of, nor is their UTF-8 checked. What RFC 6455 and the bounds demand of frames still holds, and control
+   * frames are told of.
+   */
+  ignoreMessages(): void {
+    this.#ignoring = true;
+    this.#message?.release();
+  }
+
+  /** Drops all that it holds, and ignores all further bytes. */
   end(): void {
     this.#ended = true;
     this.#waiting = NONE;
@@ -214,17 +183,13 @@ export class Receiver {
           : this.#beginFrame(chunk, position);
       }
     } catch (error) {
+      this.end();
       if (!(error instanceof ProtocolError)) throw error;
-      this.#fail(error);
+      this.#events.onFailure(error);
     } finally {
       this.#parsing = false;
       this.#shared = null;
     }
-  }
-
-  #fail(error: ProtocolError): void {
-    this.end();
-    this.#events.onFailure(error);
   }
 
   /** Reads a header and, when the whole payload is here too, the payload where it stands. */
@@ -273,24 +238,21 @@ export class Receiver {
 
   #checkSize(): void {
     const rsv = this.#message === null ? header.rsv : this.#message.rsv;
-    // Compressing what cannot be compressed adds a little, which is not to count.
+    // Compressing incompressible data adds a few bytes, which do not count.
     const most = this.maxMessageSize + (rsv === 0 ? 0 : 64 + this.maxMessageSize / 1024);
     if (header.payloadLength + (this.#message?.length ?? 0) <= most) return;
-    throw new ProtocolError(
-      CloseCode.MESSAGE_TOO_BIG,
-      `Cannot take a message of over ${this.maxMessageSize} bytes`,
-      "maxRecvSize",
-    );
+    throw messageTooBig(this.maxMessageSize);
   }
 
-  /** The hot path: one unfragmented message that is here whole. */
+  /** The hot path: an unfragmented message of which all bytes are here. */
   #wholeMessage(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#ignoring) return;
     if (header.rsv !== 0) {
       applyMask(chunk, start, end, header.maskingKey, 0);
       const { opcode } = header;
       const payload = this.#decode(header.rsv, chunk.subarray(start, end));
-      // An extension may hand back the bytes it was given, which are the transport's.
-      this.#deliver(opcode, payload.buffer === chunk.buffer ? payload.slice() : payload);
+      // An extension may return the bytes it was given, which are the transport's.
+      this.#deliver(opcode, payload.buffer === chunk.buffer ? new Uint8Array(payload) : payload);
     } else if (header.opcode === Opcode.TEXT) {
       const seen = applyMask(chunk, start, end, header.maskingKey, 0);
       const text = (seen & ASCII_MASK) === 0
@@ -303,7 +265,7 @@ export class Receiver {
     }
   }
 
-  /** Makes a whole binary message the listener's own, unmasked. */
+  /** Unmasks a whole binary message and makes it the listener's own. */
   #takeBinary(chunk: Uint8Array, start: number, end: number, key: number): Uint8Array {
     const length = end - start;
     if (length >= COPY_MASKED_FROM) {
@@ -312,15 +274,9 @@ export class Receiver {
       return data;
     }
     applyMask(chunk, start, end, key, 0);
-    if (!this.#shareBuffers || length > SHARED_SIZE / 4) return chunk.slice(start, end);
-    let used = this.#sharedUsed;
-    if (this.#shared === null || used + length > this.#shared.length) {
-      this.#shared = new Uint8Array(Math.min(SHARED_SIZE, chunk.length - start));
-      used = 0;
-    }
-    this.#shared.set(chunk.subarray(start, end), used);
-    this.#sharedUsed = used + length;
-    return this.#shared.subarray(used, used + length);
+    if (!this.#shareBuffers || length > MAX_SHARED) return chunk.slice(start, end);
+    this.#shared ??= new SharedBuffer();
+    return this.#shared.copy(chunk, start, end);
   }
 
   #beginFragment(): void {
@@ -334,7 +290,7 @@ export class Receiver {
     }
   }
 
-  /** Copies what has come of a payload to where it is put together, and unmasks it there. */
+  /** Copies the next piece of a payload to where the payload is assembled, and unmasks it there. */
   #continuePayload(chunk: Uint8Array, position: number): number {
     const maskingKey = this.#maskingKey;
     const count = Math.min(this.#remaining, chunk.length - position);
@@ -345,6 +301,8 @@ export class Receiver {
       const at = control.length - this.#remaining;
       control.set(piece, at);
       applyMask(control, at, at + count, maskingKey, this.#phase);
+    } else if (this.#ignoring) {
+      this.#message!.length += count;
     } else {
       const message = this.#message!;
       const { length } = message;
@@ -370,6 +328,7 @@ export class Receiver {
   #endMessage(): void {
     const message = this.#message!;
     this.#message = null;
+    if (this.#ignoring) return;
     const { opcode, rsv } = message;
     const payload = message.finish();
     if (message.ascii) {
@@ -384,8 +343,10 @@ export class Receiver {
         if (text === undefined) throw notUtf8();
         this.#events.onText(text);
       } else {
-        // An extension may hand back the bytes it was given, which are used again.
-        const data = rsv !== 0 && decoded.buffer === payload.buffer ? decoded.slice() : decoded;
+        // An extension may return the bytes it was given, which are used again.
+        const data = rsv !== 0 && decoded.buffer === payload.buffer
+          ? new Uint8Array(decoded)
+          : decoded;
         message.release();
         this.#events.onBinary(data);
       }
@@ -395,8 +356,10 @@ export class Receiver {
   /** Undoes the extensions, in the reverse of the order in which the sender applied them. */
   #decode(rsv: number, payload: Uint8Array): Uint8Array {
     for (let i = this.#extensions.length - 1; i >= 0; i--) {
-      const { session } = this.#extensions[i];
-      if ((rsv & session.rsv) !== 0) payload = session.decode(payload, this.maxMessageSize);
+      const extension = this.#extensions[i];
+      if ((rsv & extension.session.rsv) !== 0) {
+        payload = decodeBy(extension, payload, this.maxMessageSize);
+      }
     }
     return payload;
   }

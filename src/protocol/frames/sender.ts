@@ -1,13 +1,14 @@
 import { Buffer } from "node:buffer";
 import type { NegotiatedExtension } from "./extension.ts";
+import { encodeBy } from "./extension_calls.ts";
 import { FIN, frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "./frame.ts";
 import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
 
-/** Of a larger payload the rest is queued as it is; up to here copying costs less than one more write. */
+/** Up to this many bytes, copying a payload costs less than one more write; the rest is queued as it is. */
 const COPIED = MAX_SCRATCH - MAX_HEADER_LENGTH;
-/** Texts whose UTF-8 takes no more bytes than this are written before their length is known. */
+/** A text that takes no more bytes than this is written before its length is known. */
 const SHORT_TEXT = 4096;
-/** Texts up to this long are written by a loop; beyond, one native call is faster. */
+/** Up to this many characters, a loop is faster than one native call. */
 const LOOP_LIMIT = 64;
 const encoder = new TextEncoder();
 
@@ -50,7 +51,9 @@ export class Sender {
    * Sends a text message.
    *
    * @param data The text.
-   * @throws {TypeError} When it has a lone surrogate, which has no UTF-8 form; nothing is sent.
+   * @throws {TypeError} When it has a lone surrogate, which has no UTF-8 form. Nothing is sent.
+   * @throws {ProtocolError} 1011 when an extension fails, with the cause. Nothing is sent; the connection
+   * must be failed, since the extension's state may no longer match the peer's.
    */
   text(data: string): void {
     if (this.#extensions.length > 0 && data.length * 3 >= this.threshold) {
@@ -65,7 +68,8 @@ export class Sender {
   /**
    * Sends a binary message.
    *
-   * @param data The bytes. From 256 KiB on they are not copied: leave them alone until they are sent.
+   * @param data The bytes. From 256 KiB on they are not copied: do not change them until they are sent.
+   * @throws {ProtocolError} As {@linkcode Sender.text}.
    */
   binary(data: Uint8Array): void {
     this.#message(Opcode.BINARY, data);
@@ -84,11 +88,11 @@ export class Sender {
   #message(opcode: Opcode, payload: Uint8Array): void {
     let firstByte = FIN | opcode;
     if (payload.length >= this.threshold) {
-      for (const { session } of this.#extensions) {
-        const encoded = session.encode(payload);
+      for (const extension of this.#extensions) {
+        const encoded = encodeBy(extension, payload);
         if (encoded === undefined) continue;
         payload = encoded;
-        firstByte |= session.rsv;
+        firstByte |= extension.session.rsv;
       }
     }
     this.#frame(firstByte, payload);
@@ -121,7 +125,7 @@ export class Sender {
     output.commit(headerLength + length);
   }
 
-  /** Writes a text piece by piece into pooled memory, so that a large one takes none of its own. */
+  /** Writes a text piece by piece into pooled memory, so that a long text allocates nothing. */
   #longText(data: string): void {
     const output = this.#output;
     const length = textLength(data);
@@ -138,13 +142,13 @@ export class Sender {
       output.commit(piece.written);
       read += piece.read;
       left -= piece.written;
-      // A character that did not fit goes into the next scratch buffer whole.
+      // A character that did not fit goes into the next scratch buffer.
       if (left > 0) output.reserve(Math.min(left, MAX_SCRATCH));
     }
   }
 }
 
-/** Writes a text's UTF-8 and tells how many bytes it took; the room for it must be there. */
+/** Writes a text's UTF-8, for which there must be room, and gives its length in bytes. */
 function writeText(target: Uint8Array, offset: number, text: string): number {
   const { length } = text;
   if (length <= LOOP_LIMIT) {
@@ -162,7 +166,7 @@ function writeText(target: Uint8Array, offset: number, text: string): number {
   return written;
 }
 
-/** How many bytes a text's UTF-8 has; throws when it has none. */
+/** The length of a text's UTF-8 in bytes; throws when it has none. */
 function textLength(text: string): number {
   const length = Buffer.byteLength(text);
   if (length !== text.length) checkWellFormed(text);
@@ -238,7 +242,7 @@ export function encodeFrame(firstByte: number, payload: Uint8Array): Uint8Array 
   return frame;
 }
 
-/** Memory of its own that is filled whole right after, so it need not be zeroed before. */
+/** Memory that the caller fills completely, so that it need not be zeroed. */
 function allocate(size: number): Uint8Array {
   return Buffer.allocUnsafeSlow(size);
 }

@@ -1,12 +1,12 @@
 import { Buffer, isUtf8 } from "node:buffer";
 
-/** From here on one native call beats the loop. */
+/** From this many bytes on, one native call is faster than the loop. */
 const NATIVE_THRESHOLD = 32;
 
 /**
  * Checks UTF-8 (RFC 3629) as it arrives in pieces that may end in the middle of a character, and
- * fails in the piece that holds the first bad byte: RFC 6455 §8.1 wants the connection failed, and
- * there is no reason to wait for the rest of the message.
+ * fails in the piece that holds the first bad byte: RFC 6455 §8.1 wants the connection failed, and the
+ * rest of the message cannot change that.
  *
  * @example
  * ```ts
@@ -19,17 +19,17 @@ const NATIVE_THRESHOLD = 32;
  * ```
  */
 export class Utf8Validator {
-  // What the character under way still wants: how many bytes, and the range of the next one.
+  // What the current character still needs: how many bytes, and the range of the next one.
   #wanted = 0;
   #low = 0x80;
   #high = 0xbf;
 
-  /** Whether what has come so far ends with a whole character. */
+  /** Whether the text so far ends with a whole character. */
   get complete(): boolean {
     return this.#wanted === 0;
   }
 
-  /** Forgets what has come, to check another text. */
+  /** Starts another text. */
   reset(): void {
     this.#wanted = 0;
   }
@@ -40,7 +40,7 @@ export class Utf8Validator {
    * @param bytes What holds the piece.
    * @param start Its first byte.
    * @param end The byte after it.
-   * @returns false when a byte of it cannot be in any UTF-8 text.
+   * @returns false when a byte is not UTF-8.
    */
   push(bytes: Uint8Array, start: number, end: number): boolean {
     let i = start;
@@ -81,7 +81,7 @@ export class Utf8Validator {
   }
 }
 
-/** Where the character begins that the end of the range cuts off; `end` when none is cut. */
+/** The start of the character that the range cuts off at its end; `end` when none is cut. */
 function incompleteTail(bytes: Uint8Array, start: number, end: number): number {
   for (let i = end - 1; i >= start && i >= end - 3; i--) {
     const byte = bytes[i];
@@ -96,7 +96,7 @@ function incompleteTail(bytes: Uint8Array, start: number, end: number): number {
 
 /**
  * The string conversions of `Buffer.prototype` that take a range. They work on any `Uint8Array`,
- * are the fastest way to a string in both runtimes, and `toString` is made of them.
+ * are the fastest way to a string in both runtimes; `toString` calls them.
  */
 interface RangeDecoders {
   utf8Slice(start: number, end: number): string;
@@ -104,7 +104,7 @@ interface RangeDecoders {
 }
 const { utf8Slice, latin1Slice } = Buffer.prototype as unknown as RangeDecoders;
 
-/** From here on the Latin-1 conversion of ASCII is the faster one in both runtimes. */
+/** From this many bytes on, converting ASCII as Latin-1 is faster in both runtimes. */
 const LATIN1_THRESHOLD = 256;
 
 /**
@@ -129,25 +129,6 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
 }
 
 /**
- * Decodes a range of bytes as Latin-1, each byte one character.
- *
- * @param bytes What holds the text.
- * @param start Its first byte.
- * @param end The byte after it.
- * @returns The text.
- *
- * @example
- * ```ts
- * import { decodeLatin1 } from "@duet/websocket/protocol";
- *
- * console.assert(decodeLatin1(Uint8Array.of(0x63, 0xe9), 0, 2) === "cé");
- * ```
- */
-export function decodeLatin1(bytes: Uint8Array, start: number, end: number): string {
-  return latin1Slice.call(bytes, start, end);
-}
-
-/**
  * Decodes a range of bytes as UTF-8, a leading byte order mark included in the text.
  *
  * @param bytes What holds the text.
@@ -165,7 +146,7 @@ export function decodeLatin1(bytes: Uint8Array, start: number, end: number): str
  */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string | undefined {
   const text = utf8Slice.call(bytes, start, end);
-  // The decoder puts U+FFFD for what is not UTF-8; only then is it worth asking which it was.
+  // The decoder replaces bytes that are not UTF-8 by U+FFFD, which may also have been in the text.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) return undefined;
   return text;
 }

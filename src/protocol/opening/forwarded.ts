@@ -4,15 +4,15 @@ import { isIP } from "node:net";
 export interface ForwardedNode {
   /** The IP address. */
   readonly ip: string;
-  /** The port; 0 where none was told. */
+  /** The port; 0 when it is not known. */
   readonly port: number;
 }
 
 /**
- * Reads `X-Forwarded-For`: a list of addresses, to which each proxy adds the peer it was asked by.
+ * Reads `X-Forwarded-For`: a list of addresses, to which each proxy adds that of its client.
  *
  * @param field The field's value; repeated fields joined with commas.
- * @returns The addresses in their order; undefined for an element that is none.
+ * @returns The addresses in order; undefined for an element that is no address.
  *
  * @example
  * ```ts
@@ -25,7 +25,7 @@ export function parseForwardedFor(field: string): (ForwardedNode | undefined)[] 
   return field.split(",").map((it) => readNode(it.trim()));
 }
 
-/** One pair of `Forwarded` with what ends it: nothing here can match in two ways, so it takes linear time. */
+/** One pair of `Forwarded` with its separator. It can match in one way only, so it takes linear time. */
 const PAIR =
   /[\t ]*([!#$%&'*+\-.^_`|~\dA-Za-z]+)=([!#$%&'*+\-.^_`|~\dA-Za-z]+|"(?:[^"\\]|\\[^])*")[\t ]*(;|,|$)/y;
 
@@ -33,8 +33,8 @@ const PAIR =
  * Reads `Forwarded` (RFC 7239 §4).
  *
  * @param field The field's value; repeated fields joined with commas.
- * @returns What each element's `for` says, in order; undefined for one that tells no address, and no
- * list at all when the field breaks the grammar.
+ * @returns The address in each element's `for`, in order; undefined for an element without one. undefined
+ * instead of the list when the field breaks the grammar.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ function unquote(value: string): string {
 /** An address with or without a port (RFC 7239 §6); in brackets where IPv6 has a port. */
 const NODE = /^(?:\[([\da-fA-F:.]+)\]|([\d.]+))(?::(\d{1,5}))?$/;
 
-/** Names that hide an address, such as "unknown" and "_secret", tell none. */
+/** Names such as "unknown" and "_secret" stand in place of an address. */
 function readNode(text: string): ForwardedNode | undefined {
   const [, inBrackets, plain, port = "0"] = NODE.exec(text) ?? [];
   const ip = inBrackets ?? plain ?? text;
@@ -86,7 +86,7 @@ function readNode(text: string): ForwardedNode | undefined {
 const MAPPED = /^(?:::|(?:0+:){5})ffff:(?=[\d.]+$)/i;
 
 /**
- * Gives an IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2) as what it is.
+ * Converts an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) to the IPv4 address.
  *
  * @param ip An IP address.
  * @returns The IPv4 address, or what was given.

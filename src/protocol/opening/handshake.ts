@@ -1,20 +1,17 @@
 import { hash } from "node:crypto";
+import type { ExtensionOffer } from "../frames/extension.ts";
+import { isHostField } from "./host_field.ts";
 import { HttpError } from "./http_error.ts";
 import { formatFields } from "./response_head.ts";
-import {
-  type ExtensionOffer,
-  hasToken,
-  parseExtensions,
-  parseSubprotocols,
-} from "./negotiation.ts";
+import { hasToken, parseExtensions, parseSubprotocols } from "./negotiation.ts";
 
-/** What the opening handshake needs of a request; a `RequestHead` has it, and so has a wrapper of a `Request`. */
+/** What the opening handshake needs of a request. A `RequestHead` has it. */
 export interface RequestFields {
   /** The HTTP method. */
   readonly method: string;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1 or unknown. */
   readonly minorVersion: number;
-  /** Gives a header field's value by its name in lower case, repeated ones joined with ", ". */
+  /** Gives a header field's value by its name in lower case; repeated fields are joined with ", ". */
   get(name: string): string | null;
 }
 
@@ -33,8 +30,8 @@ export interface OpeningHandshake {
 }
 
 /**
- * Tells whether a request wants to become a WebSocket, rightly or wrongly made: its `Upgrade` field
- * names the protocol (RFC 6455 §4.2.1).
+ * Tells whether a request asks for a WebSocket, even if it has mistakes: its `Upgrade` field names the
+ * protocol (RFC 6455 §4.2.1).
  *
  * @param request The request.
  * @returns false for a plain HTTP request.
@@ -57,13 +54,13 @@ export function isUpgradeRequest(request: RequestFields): boolean {
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /**
- * Reads a client's opening handshake and checks all that RFC 6455 §4.2.1 demands of it but the
- * version, which the server answers on its own.
+ * Reads a client's opening handshake and checks everything that RFC 6455 §4.2.1 demands of it except
+ * the version, which the server checks. A field that is no list and came several times is refused.
  *
  * @param request The request head.
  * @returns What the client asks for.
- * @throws {HttpError} 405 for another method than GET, 426 for a request without the upgrade
- * fields, 400 for a bad one.
+ * @throws {HttpError} 405 for a method other than GET, 426 for a request without the upgrade fields,
+ * 400 for a malformed one.
  *
  * @example The handshake of RFC 6455 §1.2
  * ```ts
@@ -100,6 +97,10 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
   if (!hasToken(request.get("connection") ?? "", "upgrade")) {
     throw new HttpError(400, "Cannot open a WebSocket without the field Connection: Upgrade");
   }
+  const host = request.get("host");
+  if (host !== null && (host === "" || !isHostField(host))) {
+    throw new HttpError(400, "Cannot open a WebSocket: Host does not name one host");
+  }
   const length = request.get("content-length");
   if ((length !== null && Number(length) !== 0) || request.get("transfer-encoding") !== null) {
     throw new HttpError(400, "Cannot open a WebSocket with a request that has a body");
@@ -112,12 +113,16 @@ export function readOpeningHandshake(request: RequestFields): OpeningHandshake {
     );
   }
   const version = readVersion(request);
+  const origin = readOrigin(request, version);
+  if (origin?.includes(", ")) {
+    throw new HttpError(400, "Cannot open a WebSocket: Origin came more than once");
+  }
   const subprotocols = request.get("sec-websocket-protocol");
   const extensions = request.get("sec-websocket-extensions");
   return {
     key,
     version,
-    origin: readOrigin(request, version),
+    origin,
     subprotocols: subprotocols === null ? NONE : parseSubprotocols(subprotocols),
     extensions: extensions === null ? NONE : parseExtensions(extensions),
   };
@@ -145,10 +150,10 @@ export function readVersion(request: RequestFields): number {
 }
 
 /**
- * Reads `Origin`, which the drafts before RFC 6455 put into a field of their own.
+ * Reads `Origin`, or `Sec-WebSocket-Origin` of the drafts before RFC 6455.
  *
  * @param request The request head.
- * @param version Its version, where that has been read already.
+ * @param version The version that it asks for, if that has been read already.
  * @returns The origin as it came; null when there is none.
  *
  * @example
@@ -192,7 +197,7 @@ export function versionNotServed(versions: readonly number[]): HttpError {
  * Computes `Sec-WebSocket-Accept` from `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
  *
  * @param key The client's key.
- * @returns The value that proves that the server understood the handshake.
+ * @returns The value, which proves that the server understood the handshake.
  *
  * @example The keys of RFC 6455 §1.3
  * ```ts
@@ -209,7 +214,7 @@ export function acceptKey(key: string): string {
  * Makes the head of the response that opens a WebSocket (RFC 6455 §4.2.2).
  *
  * @param key The client's key.
- * @param headers What goes on it beside the fields that the protocol demands.
+ * @param headers Further header fields, after those that the protocol demands.
  * @returns The head, its blank line included; every character of it is one byte (Latin-1).
  * @throws {TypeError} When a header field has a character that must not be in one.
  *

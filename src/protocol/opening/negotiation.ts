@@ -1,17 +1,10 @@
+import type { Extension, ExtensionOffer, NegotiatedExtension } from "../frames/extension.ts";
 import { HttpError } from "./http_error.ts";
 import { isToken } from "./token.ts";
 
-/** One extension that a client offers, or that a server accepted (RFC 6455 §9.1). */
-export interface ExtensionOffer {
-  /** The registered name, such as "permessage-deflate". */
-  name: string;
-  /** Each parameter with its value, undefined where it has none, in the order given. */
-  parameters: [name: string, value: string | undefined][];
-}
-
 /**
  * Reads a header field of comma-separated elements with parameters by the grammar of RFC 6455 §9.1.
- * It goes over the text once, so no input makes it slow.
+ * It reads the text once from start to end, so that no input makes it slow.
  */
 class Scanner {
   #at = 0;
@@ -78,7 +71,7 @@ export function parseExtensions(field: string): ExtensionOffer[] {
   const offers: ExtensionOffer[] = [];
   scanner.blanks();
   while (!scanner.done) {
-    if (scanner.accept(",")) continue; // RFC 9110 §5.6.1: empty list elements are passed over.
+    if (scanner.accept(",")) continue; // RFC 9110 §5.6.1: empty list elements are ignored.
     const name = scanner.token();
     if (name === undefined) throw malformed("Sec-WebSocket-Extensions");
     const offer: ExtensionOffer = { name, parameters: [] };
@@ -99,10 +92,71 @@ export function parseExtensions(field: string): ExtensionOffer[] {
 }
 
 /**
+ * Decides which extensions a connection uses: of ours, in our order, those that the client offers and
+ * that accept one of its offers.
+ *
+ * @param extensions Ours, most wanted first.
+ * @param offers The client's.
+ * @returns The extensions agreed on.
+ * @throws {TypeError} When a session claims no reserved bit, several, or one that another extension has.
+ * What `negotiate` throws is passed on. The sessions made before are closed then.
+ *
+ * @example
+ * ```ts
+ * import { negotiateExtensions, parseExtensions, permessageDeflate } from "@duet/websocket/protocol";
+ *
+ * const agreed = negotiateExtensions([permessageDeflate()], parseExtensions("permessage-deflate"));
+ * console.assert(agreed[0].name === "permessage-deflate");
+ * ```
+ */
+export function negotiateExtensions(
+  extensions: readonly Extension[],
+  offers: readonly ExtensionOffer[],
+): NegotiatedExtension[] {
+  const agreed: NegotiatedExtension[] = [];
+  try {
+    for (const extension of extensions) {
+      const own = offers.filter((offer) => offer.name === extension.name);
+      const session = own.length === 0 ? undefined : extension.negotiate(own);
+      if (session === undefined) continue;
+      agreed.push({ name: extension.name, session });
+      checkBit(agreed);
+    }
+  } catch (error) {
+    closeSessions(agreed);
+    throw error;
+  }
+  return agreed;
+}
+
+/** Checks the reserved bit of the extension agreed on last. */
+function checkBit(agreed: readonly NegotiatedExtension[]): void {
+  const { name, session: { rsv } } = agreed[agreed.length - 1];
+  const bits = agreed.filter((it) => it.session.rsv === rsv);
+  if ((rsv !== 0x40 && rsv !== 0x20 && rsv !== 0x10) || bits.length > 1) {
+    throw new TypeError(
+      `Cannot use extension "${name}": its rsv must be RSV1, RSV2 or RSV3, and no other extension's`,
+    );
+  }
+}
+
+function closeSessions(agreed: readonly NegotiatedExtension[]): void {
+  for (const { session } of agreed) {
+    try {
+      session.close?.();
+    } catch {
+      // The error that made them close is the one to tell.
+    }
+  }
+}
+
+/**
  * Writes one element of `Sec-WebSocket-Extensions`.
  *
- * @param extension The extension with its parameters; every value must be a token.
+ * @param extension The extension with its parameters.
  * @returns The text.
+ * @throws {TypeError} When the name, or the name or value of a parameter, is not a token
+ * (RFC 6455 §9.1).
  *
  * @example
  * ```ts
@@ -114,8 +168,16 @@ export function parseExtensions(field: string): ExtensionOffer[] {
  */
 export function formatExtension(extension: ExtensionOffer): string {
   return extension.parameters.reduce(
-    (text, [name, value]) => `${text}; ${name}${value === undefined ? "" : `=${value}`}`,
-    extension.name,
+    (text, [name, value]) =>
+      `${text}; ${checkToken(name)}${value === undefined ? "" : `=${checkToken(value)}`}`,
+    checkToken(extension.name),
+  );
+}
+
+function checkToken(text: string): string {
+  if (typeof text === "string" && isToken(text)) return text;
+  throw new TypeError(
+    `Cannot put ${JSON.stringify(text)} into Sec-WebSocket-Extensions: use a token (RFC 6455 §9.1)`,
   );
 }
 
@@ -165,7 +227,7 @@ export function hasToken(field: string, token: string): boolean {
   return false;
 }
 
-/** Unlike `trim()` it leaves what is no blank in HTTP, such as U+00A0, which a proxy sees too. */
+/** Unlike `trim()`, it removes spaces and tabs only: HTTP has no other blanks (RFC 9110 §5.6.3). */
 function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;

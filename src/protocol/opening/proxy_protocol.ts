@@ -4,9 +4,9 @@ import { CloseCode } from "../frames/close.ts";
 import { type ForwardedNode, unmapped } from "./forwarded.ts";
 import { ProtocolError } from "../frames/protocol_error.ts";
 
-/** What a proxy says in front of a connection that it passes on. */
+/** What a proxy tells of a connection that it forwards. */
 export interface ProxyHeader {
-  /** Where the connection came from; undefined for one of the proxy's own, or from no IP address. */
+  /** The client's address; undefined for a connection of the proxy itself, or one without IP addresses. */
   readonly source: ForwardedNode | undefined;
 }
 
@@ -15,15 +15,15 @@ const BEGINNING_1 = Buffer.from("PROXY ");
 const BEGINNING_2 = Buffer.from("\r\n\r\n\0\r\nQUIT\n");
 /** The longest header of version 1, its line break included (§2.1). */
 const MAX_LINE = 107;
-/** What of a header of version 2 comes before what its length counts (§2.2). */
+/** The size of the fixed part of a header of version 2, which its length does not count (§2.2). */
 const FIXED = 16;
 
 const LINE =
   /^PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP([46]) ([\da-fA-F.:]+) ([\da-fA-F.:]+) (0|[1-9]\d{0,4}) (0|[1-9]\d{0,4}))$/;
 
 /**
- * Reads the header of HAProxy's PROXY protocol, version 1 or 2, that a proxy sends before anything
- * else, so that it is known where a connection comes from.
+ * Reads the header of HAProxy's PROXY protocol, version 1 or 2. A proxy sends it before anything else, to
+ * tell the address of its client.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ export class ProxyHeaderParser {
     this.#maxSize = maxSize;
   }
 
-  /** The bytes that came behind the header. */
+  /** The bytes that came after the header. */
   get rest(): Uint8Array {
     return this.#rest;
   }
@@ -57,10 +57,10 @@ export class ProxyHeaderParser {
   /**
    * Takes the next bytes.
    *
-   * @param chunk What came from the proxy; may be used again by the caller afterwards, but for what
-   * {@linkcode ProxyHeaderParser.rest} then gives of it.
+   * @param chunk What came from the proxy. The caller may use it again afterwards, except for the part that
+   * is then {@linkcode ProxyHeaderParser.rest}.
    * @returns The header once it is whole, else undefined.
-   * @throws {ProtocolError} When the bytes are no such header, or it is too large.
+   * @throws {ProtocolError} When the bytes are no such header, or the header is too large.
    */
   push(chunk: Uint8Array): ProxyHeader | undefined {
     const bytes = Buffer.concat([this.#bytes, chunk]);
@@ -105,7 +105,7 @@ function readLine(bytes: Buffer, size: number): ForwardedNode | undefined {
   return { ip: unmapped(source), port: Number(port) };
 }
 
-/** How many bytes the addresses and ports take of TCP over IPv4 and over IPv6. */
+/** The size of the addresses and ports of TCP over IPv4 and over IPv6. */
 const IPV4_SIZE = 12;
 const IPV6_SIZE = 36;
 
@@ -114,7 +114,7 @@ function readBinary(bytes: Buffer): ForwardedNode | undefined {
   const [family, protocol] = [bytes[13] >>> 4, bytes[13] & 0x0f];
   if (version !== 2 || command > 1) throw malformed(`its version and command are ${bytes[12]}`);
   if (family > 3 || protocol > 2) throw malformed(`its family and protocol are ${bytes[13]}`);
-  // A connection of the proxy's own, as to see whether this server is well.
+  // A connection of the proxy itself, such as a health check.
   if (command === 0) return undefined;
   if (protocol === 2) throw malformed("it speaks of datagrams");
   // Not an IP address: "unspecified", or a Unix socket.
@@ -132,7 +132,7 @@ const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
 function formatIpv6(bytes: Buffer): string {
   if (bytes.subarray(0, 12).equals(MAPPED)) return bytes.subarray(12).join(".");
   const groups = bytes.toString("hex").match(/.{4}/g)!.join(":");
-  // `URL` writes it as RFC 5952 wants it.
+  // `URL` writes it in the form of RFC 5952.
   return new URL(`http://[${groups}]`).hostname.slice(1, -1);
 }
 

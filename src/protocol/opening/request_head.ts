@@ -1,4 +1,6 @@
-/** How the lines of the fields begin that have been asked for; only so many, as names may be anybody's. */
+import { HttpError } from "./http_error.ts";
+
+/** The beginnings of the field lines that were asked for. Their number is bounded, as any name may be asked for. */
 const starts = new Map<string, string>();
 const MAX_STARTS = 64;
 
@@ -19,12 +21,12 @@ export class RequestHead {
   readonly target: string;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minorVersion: number;
-  // A connection keeps its request, and one text takes least memory.
+  // A connection keeps its request, and one text takes the least memory.
   readonly #fields: string;
   #lowerCase: string | undefined;
 
   /**
-   * Makes a head of what has been checked already.
+   * Makes a head of parts that have been checked already.
    *
    * @param method The method.
    * @param target The request target.
@@ -39,8 +41,8 @@ export class RequestHead {
   }
 
   /**
-   * Gives the value of a header field; the values of one that came several times are joined with
-   * ", " (RFC 9110 §5.3).
+   * Gives the value of a header field. Several values are joined with ", " (RFC 9110 §5.3), those of
+   * `Cookie`, which is no list, with "; " (RFC 9113 §8.2.3).
    *
    * @param name The field name in lower case.
    * @returns The value, or null when the field did not come.
@@ -52,13 +54,13 @@ export class RequestHead {
     if (at === -1) return null;
     let value = this.#value(at + start.length);
     while ((at = names.indexOf(start, at + 1)) !== -1) {
-      value += `, ${this.#value(at + start.length)}`;
+      value += `${name === "cookie" ? ";" : ","} ${this.#value(at + start.length)}`;
     }
     return value;
   }
 
   /**
-   * Goes through the header fields in the order in which they came.
+   * Iterates over the header fields in the order in which they came.
    *
    * @returns The name in lower case and the value of each.
    */
@@ -70,12 +72,12 @@ export class RequestHead {
     }
   }
 
-  /** Frees what has made looking fields up fast; they can still be. */
+  /** Frees what made looking up fields fast. They can still be looked up. */
   compact(): void {
     this.#lowerCase = undefined;
   }
 
-  /** The value that begins at a place, without the blanks around it (RFC 9110 §5.5). */
+  /** The value that begins at an index, without the blanks around it (RFC 9110 §5.5). */
   #value(start: number): string {
     const fields = this.#fields;
     const line = fields.indexOf("\r\n", start);
@@ -86,12 +88,20 @@ export class RequestHead {
   }
 }
 
+/** The absolute form (RFC 9112 §3.2.2); `ws:` names the same resources as `http:` (RFC 6455 §3). */
+const ABSOLUTE = /^(?:http|ws)(s?)(:\/\/[^/?#].*)$/i;
+/** How an HTTP server on a Unix socket, or the like, writes a URL: its authority is no host. */
+const LOCAL = /^http\+[a-z]+:\/\/[^/?#]*/i;
+
 /**
- * Puts the URL of a request together (RFC 9112 §3.3).
+ * Gives the URL that a request is for (RFC 9112 §3.3): an absolute target as it is, and otherwise the
+ * scheme of the connection, the authority of `Host`, and the path and query of the target. No part of it
+ * is made up: a request that leaves the authority open, as HTTP/1.0 without `Host` does, has no URL.
  *
  * @param head The request head.
  * @param secure Whether it came over TLS.
- * @returns The URL, `http:` or `https:`.
+ * @returns The URL, `http:` or `https:`. It can be parsed.
+ * @throws {HttpError} 400 when the request has no URL, or one of another scheme.
  *
  * @example
  * ```ts
@@ -102,10 +112,28 @@ export class RequestHead {
  * ```
  */
 export function requestUrl(head: RequestHead, secure: boolean): string {
-  const { target } = head;
-  if (/^https?:/i.test(target)) return target;
-  const path = target.startsWith("/") ? target : "/";
-  return `http${secure ? "s" : ""}://${head.get("host") || "localhost"}${path}`;
+  const { method, target } = head;
+  const scheme = secure ? "https" : "http";
+  let url: string;
+  if (target.startsWith("/")) url = `${scheme}://${authorityOf(head)}${target}`;
+  else if (method === "OPTIONS" && target === "*") url = `${scheme}://${authorityOf(head)}`;
+  else if (method === "CONNECT") url = `${scheme}://${target}`;
+  else if (LOCAL.test(target)) url = target.replace(LOCAL, `${scheme}://${authorityOf(head)}`);
+  else {
+    const [, s, rest] = ABSOLUTE.exec(target) ?? [];
+    if (rest === undefined) {
+      throw new HttpError(400, "Cannot serve this request target: use a path, or an http: URL");
+    }
+    url = `http${s.toLowerCase()}${rest}`;
+  }
+  if (URL.canParse(url)) return url;
+  throw new HttpError(400, "Cannot serve this request target on this host");
+}
+
+function authorityOf(head: RequestHead): string {
+  const host = head.get("host");
+  if (host) return host;
+  throw new HttpError(400, "Cannot tell the host of this request: send a Host field that names it");
 }
 
 function isBlank(code: number): boolean {

@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
+import { isHostField } from "./host_field.ts";
 import { HttpError } from "./http_error.ts";
+import { decodeLatin1 } from "./latin1.ts";
 import { RequestHead, requestUrl } from "./request_head.ts";
 import { isTokenCode } from "./token.ts";
-import { decodeLatin1 } from "../frames/utf8.ts";
 
 /** Bounds on a request head. */
 export interface RequestHeadLimits {
@@ -14,18 +15,23 @@ export interface RequestHeadLimits {
 
 const NOTHING = new Uint8Array(0);
 
-/** The most bytes of a request line: RFC 9112 §3 recommends that 8,000 at least are served. */
+/** The most bytes of a request line: RFC 9112 §3 recommends to serve 8,000 at least. */
 const MAX_REQUEST_LINE = 8192;
+
+/** The most empty lines before the request line: RFC 9112 §2.2 wants one at least to be ignored. */
+const MAX_EMPTY_LINES = 4;
+const CR = 0x0d;
+const LF = 0x0a;
 
 /**
  * Collects the bytes of a request head, however they are split, and parses it when it is whole.
- * Lenient readings of malformed heads are how requests get smuggled past proxies (RFC 9112 §11.2),
- * so everything that the grammar does not allow is refused.
+ * A lenient reading of malformed heads lets requests be smuggled past proxies (RFC 9112 §11.2), so
+ * everything that the grammar does not allow is refused. Up to four empty lines before the request
+ * line are ignored (§2.2).
  *
  * @example
  * ```ts
- * import { HttpError } from "./http_error.ts";
-import { RequestHeadParser } from "@duet/websocket/protocol";
+ * import { RequestHeadParser } from "@duet/websocket/protocol";
  *
  * const parser = new RequestHeadParser({ maxSize: 16_384, maxFields: 100 });
  * const bytes = new TextEncoder().encode("GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\n");
@@ -38,6 +44,7 @@ export class RequestHeadParser {
   readonly #limits: RequestHeadLimits;
   #bytes: Uint8Array | null = null;
   #rest: Uint8Array = NOTHING;
+  #emptyLines = 0;
 
   /**
    * Makes a parser for one request.
@@ -48,12 +55,12 @@ export class RequestHeadParser {
     this.#limits = limits;
   }
 
-  /** The bytes that came behind the head: the first frames, when the request was an upgrade. */
+  /** The bytes that came after the head: the first frames, when the request was an upgrade. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Whether any byte of the head has come. */
+  /** Whether any byte has come. */
   get started(): boolean {
     return this.#bytes !== null;
   }
@@ -61,32 +68,45 @@ export class RequestHeadParser {
   /**
    * Takes the next bytes.
    *
-   * @param chunk What came from the peer; may be used again by the caller afterwards, but for what
-   * {@linkcode RequestHeadParser.rest} then gives of it.
+   * @param chunk What came from the peer. The caller may use it again afterwards, except for the part
+   * that is then {@linkcode RequestHeadParser.rest}.
    * @returns The head once it is whole, else undefined.
    * @throws {HttpError} When the bytes are not an HTTP/1.x request head or go over a limit.
    */
   push(chunk: Uint8Array): RequestHead | undefined {
     const before = this.#bytes;
-    const bytes = before === null ? chunk : Buffer.concat([before, chunk]);
+    const bytes = this.#skipEmptyLines(before === null ? chunk : Buffer.concat([before, chunk]));
     const text = decodeLatin1(bytes, 0, Math.min(bytes.length, this.#most));
     const end = text.indexOf("\r\n\r\n");
     const size = end === -1 ? bytes.length : end + 4;
     this.#checkSize(text, size);
     if (end === -1) {
-      checkBeginning(bytes);
-      this.#bytes = before === null ? new Uint8Array(chunk) : bytes;
+      if (!this.#mayBeEmptyLine(bytes)) checkBeginning(bytes);
+      this.#bytes = before === null ? new Uint8Array(bytes) : bytes;
       return undefined;
     }
     this.#bytes = bytes;
     const { maxFields } = this.#limits;
     if (size === bytes.length) return parseRequestHead(text.slice(0, end), maxFields);
     this.#rest = chunk.subarray(chunk.length - (bytes.length - size));
-    // A slice of the text would keep all of it, with what is behind the head.
+    // A slice of the text would keep all of it in memory, with what comes after the head.
     return parseRequestHead(decodeLatin1(bytes, 0, end), maxFields);
   }
 
-  /** How many bytes have to be looked at to tell what is wrong with a head that is too large. */
+  #skipEmptyLines(bytes: Uint8Array): Uint8Array {
+    while (bytes[0] === CR && bytes[1] === LF && this.#emptyLines < MAX_EMPTY_LINES) {
+      bytes = bytes.subarray(2);
+      this.#emptyLines++;
+    }
+    return bytes;
+  }
+
+  /** Whether these bytes are the first half of an empty line that would be ignored. */
+  #mayBeEmptyLine(bytes: Uint8Array): boolean {
+    return bytes.length === 1 && bytes[0] === CR && this.#emptyLines < MAX_EMPTY_LINES;
+  }
+
+  /** How many bytes are needed to tell what is wrong with a head that is too large. */
   get #most(): number {
     return Math.max(this.#limits.maxSize, MAX_REQUEST_LINE + "\r\n".length);
   }
@@ -104,7 +124,7 @@ export class RequestHeadParser {
   }
 }
 
-/** Refuses what cannot become a request, such as a TLS handshake, without waiting for its end. */
+/** Refuses at once what cannot become a request, such as a TLS handshake. */
 function checkBeginning(bytes: Uint8Array): void {
   const end = Math.min(bytes.length, 24);
   for (let i = 0; i < end; i++) {
@@ -117,8 +137,9 @@ function checkBeginning(bytes: Uint8Array): void {
 const REQUEST_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24} [\x21-\x7e]+ HTTP\/\d\.\d$/;
 
 /**
- * Field lines (RFC 9112 §5): a token, at once a colon, and no control character in the value. A folded
- * line begins with a blank, so it is none. Every character fits one place only: it takes linear time.
+ * Field lines (RFC 9112 §5): a token, directly followed by a colon, and no control character in the value.
+ * A folded line begins with a blank, so it does not match. No character can match in two places, so
+ * matching takes linear time.
  */
 const FIELD_LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
 
@@ -150,7 +171,7 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
   return head;
 }
 
-/** How many fields there are, or one more than the most there may be. */
+/** Counts the fields, up to one more than there may be. */
 function countFields(fields: string, most: number): number {
   let count = 0;
   for (let at = fields.indexOf("\r\n"); at !== -1 && count <= most; count++) {
@@ -174,14 +195,11 @@ function checkFraming(head: RequestHead): void {
   }
 }
 
-const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
-
-/** RFC 9112 §3.2: exactly one Host field, and in it nothing but a host and a port. */
+/** RFC 9112 §3.2: exactly one Host field, and in it only a host and a port. HTTP/1.0 may leave it out. */
 function checkHost(head: RequestHead): void {
   const host = head.get("host");
   if (host === null && head.minorVersion === 0) return;
-  // Several fields are joined with ", ", and a blank is in no host.
-  if (host === null || !HOST.test(host)) {
+  if (host === null || !isHostField(host)) {
     throw new HttpError(400, "Cannot tell the host: one valid Host field is needed");
   }
 }
@@ -189,11 +207,8 @@ function checkHost(head: RequestHead): void {
 /** RFC 9112 §3.2: which form of target each method takes. */
 function checkTarget(head: RequestHead): void {
   const { method, target } = head;
-  const served = target.startsWith("/") ||
-    (method === "OPTIONS" && target === "*") ||
-    (method === "CONNECT" && /^[\w.\-[\]:]+:\d{1,5}$/.test(target)) ||
-    /^https?:\/\/[^/?#]/i.test(target);
-  if (!served || !URL.canParse(requestUrl(head, false))) {
-    throw new HttpError(400, "Cannot serve this request target on this host");
-  }
+  if (
+    (method === "CONNECT" && !/^[\w.\-[\]:]+:\d{1,5}$/.test(target)) || target.startsWith("http+")
+  ) throw new HttpError(400, "Cannot serve this request target");
+  requestUrl(head, false);
 }

@@ -8,7 +8,7 @@ import { isToken } from "./token.ts";
  * @param headers The header fields.
  * @returns The head, its blank line included; every character of it is one byte (Latin-1).
  * @throws {TypeError} When a name is not a token, or a value has a line break, another control
- * character or one beyond Latin-1: a value that came from outside must not become a second field.
+ * character or one beyond Latin-1: a value from outside must not become a second field.
  *
  * @example
  * ```ts

@@ -1,4 +1,5 @@
-import { PermessageDeflate } from "../../protocol/mod.ts";
+import { WebSocketError } from "../../base/errors.ts";
+import { CloseCode, PermessageDeflate } from "../../protocol/mod.ts";
 import { bunApi, type BunHttpServer, type BunWebSocketHandlers } from "../bun_api.ts";
 import type {
   Address,
@@ -9,12 +10,19 @@ import type {
   TransportHost,
 } from "../transport.ts";
 import { BunHttpChannel } from "./bun_http_channel.ts";
-import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
+import { BunSocketData, bunWebSocket, type OtherHandlers } from "./bun_websocket.ts";
+import { type Accepted, cannotOpen, decide, type Decision } from "./http_upgrade.ts";
+import { checkRequest, findInfo, mountMistake } from "./mount_mistake.ts";
+
+/** The longest that Bun lets nothing happen on a connection, in seconds; by itself it cuts a handler after 10. */
+const LONGEST_IDLE = 255;
+
+/** How often it is looked whether requests are still under way; Bun tells of connections only. */
+const REQUESTS_POLL_MS = 10;
 
 /** `Bun.serve` with its `websocket` handlers. */
 export class BunHttpTransport implements Transport {
-  readonly name = "bun_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: false,
     ping: true,
@@ -24,9 +32,9 @@ export class BunHttpTransport implements Transport {
     mount: true,
   };
   readonly #host: TransportHost;
-  #server: BunHttpServer<BunHttpChannel> | null = null;
-  /** Bun has answered an upgrade by itself, and does not look at what is returned. */
-  readonly #upgraded = new Response(null);
+  #server: BunHttpServer | null = null;
+  // Stopped, with requests that may be under way.
+  #stopped: BunHttpServer | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -41,12 +49,15 @@ export class BunHttpTransport implements Transport {
       hostname,
       port,
       tls: tls && { cert: tls.cert, key: tls.key },
-      fetch: (request, server) => this.upgrade(request, server),
+      fetch: (request, server) => {
+        server.timeout(request, LONGEST_IDLE);
+        return this.#answer(request, server, false);
+      },
       error: (error) => {
         this.#host.report(error);
         return new Response("Internal Server Error\n", { status: 500 });
       },
-      websocket: this.websocket,
+      websocket: this.websocket(),
     });
     this.#server = server;
     return Promise.resolve({
@@ -57,74 +68,145 @@ export class BunHttpTransport implements Transport {
   }
 
   stop(): Promise<void> {
-    const stopping = this.#server?.stop(false);
-    stopping?.catch((error) => this.#host.report(error));
+    this.#stopped = this.#server;
     this.#server = null;
+    this.#stopped?.stop(false).catch((error) => this.#host.report(error));
     return Promise.resolve();
   }
 
-  upgrade(request: Request, info: unknown): Response | Promise<Response> {
-    const server = info as BunHttpServer<BunHttpChannel>;
+  /** Bun would wait for clients that have sent half a request too, for as long as they like. */
+  async end(): Promise<void> {
+    const server = this.#stopped;
+    this.#stopped = null;
+    if (server === null) return;
+    const late = performance.now() + this.#host.limits.closeTimeout * 1000;
+    while (server.pendingRequests > 0 && performance.now() < late) {
+      await new Promise((resolve) => setTimeout(resolve, REQUESTS_POLL_MS));
+    }
+    try {
+      await server.stop(true);
+    } catch (error) {
+      this.#host.report(error);
+    }
+  }
+
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    checkRequest(request);
+    const server = findInfo<BunHttpServer>(info, (it) => typeof it.requestIP === "function");
+    if (server === undefined) {
+      throw mountMistake(
+        "`info` is not Bun's Server. Pass what `fetch` was given beside the request: `fetch: (request, server) => sockets.upgrade(request, server)`.",
+      );
+    }
+    return await this.#answer(request, server, true);
+  }
+
+  #answer(
+    request: Request,
+    server: BunHttpServer,
+    mounted: boolean,
+  ): Response | Promise<Response> {
     const address = server.requestIP(request);
     const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
-    const decision = decide(this.#host, request, remote);
+    const decision = decide(this.#host, request, remote, undefined);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
-      ? this.#openLater(request, server, remote, decision)
-      : this.#open(request, server, remote, decision);
+      ? this.#openLater(request, server, mounted, remote, decision)
+      : this.#open(request, server, mounted, remote, decision);
   }
 
   async #openLater(
     request: Request,
-    server: BunHttpServer<BunHttpChannel>,
+    server: BunHttpServer,
+    mounted: boolean,
     remote: Address,
     decision: Promise<Decision>,
   ): Promise<Response> {
     const decided = await decision;
-    return decided instanceof Response ? decided : this.#open(request, server, remote, decided);
+    return decided instanceof Response
+      ? decided
+      : this.#open(request, server, mounted, remote, decided);
   }
 
   #open(
     request: Request,
-    server: BunHttpServer<BunHttpChannel>,
+    server: BunHttpServer,
+    mounted: boolean,
     remote: Address,
     { opening, answer }: Accepted,
   ): Response {
-    const { headers } = request;
-    // Bun would answer with the client's first offer, and serves the drafts, which are the same on the
-    // wire, only by this number.
-    if (answer.subprotocol === undefined) headers.delete("sec-websocket-protocol");
-    if (answer.extensions.length === 0) headers.delete("sec-websocket-extensions");
-    if (headers.get("sec-websocket-version") !== "13") headers.set("sec-websocket-version", "13");
-    const data = new BunHttpChannel(opening, this.#host, remote);
-    const added = answer.headers.length > 0 ? answer.headers : undefined;
-    if (server.upgrade(request, { headers: added, data })) return this.#upgraded;
-    opening.failed();
-    return new Response("Cannot open a WebSocket\n", { status: 400 });
+    const data = new BunSocketData(new BunHttpChannel(opening, this.#host, remote));
+    try {
+      if (!upgraded(request, server, data, answer)) {
+        // A peer that has gone is nobody's mistake.
+        if (mounted && !request.signal.aborted) throw mountMistake(COPY);
+        opening.failed();
+        return cannotOpen();
+      }
+      this.#checkEngine(data);
+    } catch (error) {
+      opening.failed();
+      throw mounted ? mistakeOf(error) : error;
+    }
+    const extended = answer.extensions.length > 0 && data.engine?.compresses === true;
+    data.channel.open(data.socket!, extended);
+    // Bun has answered by itself. A response for each call, since frameworks add header fields to it.
+    return new Response(null, { status: 101 });
+  }
+
+  /** Bun tells with which handlers it serves WebSockets only by calling them. */
+  #checkEngine({ socket, engine }: BunSocketData): void {
+    if (socket === null) {
+      throw mountMistake(
+        "Bun.serve was given another `websocket`. Give it `sockets.websocket`, or with the other one `sockets.websocketWith(other)`.",
+      );
+    }
+    if (engine !== null && engine.maxPayload < this.maxPayload) {
+      socket.close(CloseCode.INTERNAL_ERROR, "");
+      throw mountMistake(
+        `Bun.serve was given the \`websocket\` of a server that takes messages of ${engine.maxPayload} bytes, and maxRecvSize is ${this.maxPayload} here. Give it that of both: \`one.websocketWith(other.websocket)\`.`,
+      );
+    }
   }
 
   get maxPayload(): number {
     return this.#host.limits.maxRecvSize;
   }
 
-  get websocket(): BunWebSocketHandlers<BunHttpChannel> {
-    const { limits, extensions } = this.#host;
-    const deflate = extensions.find((it) => it instanceof PermessageDeflate);
-    const window = deflate?.options.contextTakeover ? "dedicated" : "shared";
-    return {
-      maxPayloadLength: this.maxPayload,
-      // Ours to act on; the engine's own limit only has to lie beyond it.
-      backpressureLimit: Math.min(limits.maxBufferedAmount * 2, 0x7fffffff),
-      closeOnBackpressureLimit: false,
-      idleTimeout: 0,
-      sendPings: false,
-      perMessageDeflate: deflate === undefined ? false : { compress: window, decompress: window },
-      open: (socket) => socket.data.open(socket),
-      message: (socket, message) => socket.data.message(message),
-      ping: (socket, payload) => socket.data.pinged(payload),
-      pong: (socket, payload) => socket.data.ponged(payload),
-      drain: (socket) => socket.data.drained(),
-      close: (socket, code, reason) => socket.data.closed(code, reason),
-    };
+  websocket(others?: OtherHandlers): BunWebSocketHandlers<unknown> {
+    const deflate = this.#host.extensions.find((it) => it instanceof PermessageDeflate);
+    const compressor = deflate === undefined
+      ? false
+      : deflate.options.contextTakeover
+      ? "dedicated"
+      : "shared";
+    const needs = { maxPayload: this.maxPayload, compressor } as const;
+    return bunWebSocket(needs, others, (error) => this.#host.report(error));
   }
+}
+
+const COPY =
+  "Bun upgrades only the request that `fetch` was given, once, and no copy of it. Pass that one.";
+
+/** Has Bun answer with 101; gives whether it does. */
+function upgraded(
+  request: Request,
+  server: BunHttpServer,
+  data: BunSocketData,
+  answer: Accepted["answer"],
+): boolean {
+  const { headers } = request;
+  // Bun would answer with the client's first offer, and serves the drafts, which are the same on the
+  // wire, only by this number.
+  if (answer.subprotocol === undefined) headers.delete("sec-websocket-protocol");
+  if (answer.extensions.length === 0) headers.delete("sec-websocket-extensions");
+  if (headers.get("sec-websocket-version") !== "13") headers.set("sec-websocket-version", "13");
+  const added = answer.headers.length > 0 ? answer.headers : undefined;
+  return server.upgrade(request, { headers: added, data });
+}
+
+function mistakeOf(error: unknown): WebSocketError {
+  if (error instanceof WebSocketError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return mountMistake(`Bun says: ${why}. Give it \`websocket: sockets.websocket\`.`, error);
 }

@@ -1,10 +1,10 @@
 import { checkWellFormed, CloseCode, Opcode } from "../../protocol/mod.ts";
 import type { BunServerWebSocket } from "../bun_api.ts";
-import type { Channel, ChannelEvents, SharedMessage } from "../channel.ts";
+import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { Inbox } from "./inbox.ts";
+import { messageTooBig } from "./message_size.ts";
 
 /** A WebSocket of `Bun.serve`. */
 export class BunHttpChannel implements Channel, Expiring {
@@ -13,13 +13,13 @@ export class BunHttpChannel implements Channel, Expiring {
   maxRecvSize: number;
   // Set until the engine says that the handshake is done.
   #opening: Opening | null;
-  readonly #events: ChannelEvents;
+  readonly #messages: MessageListener;
+  readonly #life: LifeListener;
   readonly #limits: TransportLimits;
   readonly #remote: Address;
   readonly #trace: FrameTrace | null;
   readonly #compresses: boolean;
-  readonly #inbox: Inbox;
-  #socket!: BunServerWebSocket<BunHttpChannel>;
+  #socket!: BunServerWebSocket<unknown>;
   #ended = false;
   #closing = false;
   #drainWanted = false;
@@ -30,48 +30,50 @@ export class BunHttpChannel implements Channel, Expiring {
   constructor(opening: Opening, host: TransportHost, remote: Address) {
     const { limits, trace, extensions } = host;
     this.#opening = opening;
-    this.#events = opening.events;
+    this.#messages = opening.messages;
+    this.#life = opening.life;
     this.#limits = limits;
     this.#remote = remote;
     this.#trace = trace;
     this.#compresses = extensions.length > 0;
-    this.#inbox = new Inbox(opening.events, limits);
     this.compressionThreshold = limits.compressionThreshold;
     this.maxRecvSize = limits.maxRecvSize;
   }
 
   // What Bun tells.
 
-  open(socket: BunServerWebSocket<BunHttpChannel>): void {
+  /** The handshake is done; `extended` tells whether the engine has the extensions that were agreed on. */
+  open(socket: BunServerWebSocket<unknown>, extended: boolean): void {
     this.#socket = socket;
     // A Buffer would do much that a Uint8Array does not, and making one of the other is not cheap.
     socket.binaryType = "uint8array";
     const opening = this.#opening;
     this.#opening = null;
-    opening?.opened(this);
+    opening?.opened(this, extended);
   }
 
   message(message: string | Uint8Array): void {
     this.heard = true;
     if (this.#trace !== null) this.#traceMessage("<", message);
     if (this.#closing) return;
-    const failure = this.#inbox.take(message, this.maxRecvSize);
+    const failure = messageTooBig(message, this.maxRecvSize);
     if (failure !== undefined) {
-      this.#events.error(failure);
+      this.#life.failed(failure);
       this.close(failure.closeCode, "");
-    } else if (!this.#inbox.empty) this.#socket.pause();
+    } else if (typeof message === "string") this.#messages.text(message);
+    else this.#messages.binary(message);
   }
 
   pinged(payload: Uint8Array): void {
     this.heard = true;
     this.#trace?.(this.#remote, "<", Opcode.PING, payload.length, payload);
-    if (!this.#closing) this.#events.ping(new Uint8Array(payload));
+    if (!this.#closing) this.#messages.ping(new Uint8Array(payload));
   }
 
   ponged(payload: Uint8Array): void {
     this.heard = true;
     this.#trace?.(this.#remote, "<", Opcode.PONG, payload.length, payload);
-    if (!this.#closing) this.#events.pong(new Uint8Array(payload));
+    if (!this.#closing) this.#messages.pong(new Uint8Array(payload));
   }
 
   drained(): void {
@@ -79,19 +81,20 @@ export class BunHttpChannel implements Channel, Expiring {
     if (this.#pendingClose !== null) this.#sendClose();
     if (!this.#drainWanted) return;
     this.#drainWanted = false;
-    this.#events.drain();
+    this.#life.drain();
   }
 
   closed(code: number, reason: string): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#opening !== null) return;
     const lost = code === CloseCode.ABNORMAL_CLOSURE;
     // With this code only the engine itself gives a reason.
-    if (lost && reason !== "" && !this.#closing) this.#events.error(engineFailure(reason));
-    if (!this.#closing) this.#events.closing();
+    const failure = lost && reason !== "" && !this.#closing ? engineFailure(reason) : undefined;
+    if (failure !== undefined) this.#life.failed(failure);
+    if (!this.#closing) this.#life.closing();
     this.#ended = true;
     this.#closing = true;
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
-    this.#inbox.end(() => this.#events.close(code, lost ? "" : reason));
+    this.#life.close(code, lost ? "" : reason);
   }
 
   // What the connection asks for.
@@ -135,8 +138,7 @@ export class BunHttpChannel implements Channel, Expiring {
   close(code: number | undefined, reason: string): void {
     if (this.#closing || this.#ended) return;
     this.#closing = true;
-    this.#inbox.clear();
-    this.#events.closing();
+    this.#life.closing();
     // While paused, it would not read the peer's answer.
     this.#socket.resume();
     // Left out, Bun would send 1000.
@@ -159,20 +161,17 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   terminate(): void {
-    this.#inbox.clear();
     if (this.#ended) return;
     this.#socket.terminate();
     this.closed(1006, "");
   }
 
   pause(): void {
-    this.#inbox.pause();
+    if (!this.#ended && !this.#closing) this.#socket.pause();
   }
 
   resume(): void {
-    const held = !this.#inbox.empty;
-    this.#inbox.resume();
-    if (held && this.#inbox.empty && !this.#ended) this.#socket.resume();
+    if (!this.#ended) this.#socket.resume();
   }
 
   notifyDrained(): void {

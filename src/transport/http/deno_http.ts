@@ -1,5 +1,12 @@
+import { WebSocketError } from "../../base/errors.ts";
 import { ACCEPT_RETRY_MS, acceptFailure } from "../accept_failure.ts";
-import { addressOf, denoApi, type DenoHttpServer, type DenoServeInfo } from "../deno_api.ts";
+import {
+  addressOf,
+  denoApi,
+  type DenoHttpServer,
+  type DenoServeInfo,
+  type DenoUpgrade,
+} from "../deno_api.ts";
 import type {
   Address,
   Capabilities,
@@ -10,11 +17,11 @@ import type {
 } from "../transport.ts";
 import { DenoHttpChannel } from "./deno_http_channel.ts";
 import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
+import { checkRequest, findInfo, mountMistake } from "./mount_mistake.ts";
 
 /** `Deno.serve` with `Deno.upgradeWebSocket`. */
 export class DenoHttpTransport implements Transport {
-  readonly name = "deno_http";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: false,
     extensions: false,
     ping: false,
@@ -25,7 +32,13 @@ export class DenoHttpTransport implements Transport {
   };
   readonly #host: TransportHost;
   #server: DenoHttpServer | null = null;
+  // Drops everything of the server above.
+  #aborter: AbortController | null = null;
   #stopped = false;
+  // How many requests have come whose responses have not gone out.
+  #underWay = 0;
+  // Whether there were any when it stopped.
+  #busy = false;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -42,21 +55,32 @@ export class DenoHttpTransport implements Transport {
 
   #serve(options: ListenOptions): DenoHttpServer {
     const { hostname, port, tls } = options;
+    const secure = tls !== undefined;
+    const aborter = new AbortController();
     const server = denoApi().serve(
       {
         hostname,
         port,
         ...tls,
+        signal: aborter.signal,
         onListen: () => {},
         onError: (error) => {
           this.#host.report(error);
           return new Response("Internal Server Error\n", { status: 500 });
         },
       },
-      (request, info) => this.#stopped ? unavailable() : this.upgrade(request, info),
+      (request, info) => {
+        if (this.#stopped) return unavailable();
+        this.#underWay++;
+        info.completed?.then(this.#completed, this.#completed);
+        return this.#answer(request, info, secure);
+      },
     );
     this.#server = server;
+    this.#aborter = aborter;
     server.finished.catch((error) => {
+      // Deno throws when a server that has finished is aborted.
+      if (this.#aborter === aborter) this.#aborter = null;
       if (this.#stopped) return;
       this.#host.report(acceptFailure(error));
       void this.#serveAgain({ ...options, port: addressOf(server.addr).port });
@@ -80,60 +104,128 @@ export class DenoHttpTransport implements Transport {
   stop(): Promise<void> {
     // Deno's own shutdown would end the WebSockets too, before the server has taken leave of them.
     this.#stopped = true;
+    this.#busy = this.#underWay > 0;
     return Promise.resolve();
   }
 
   async end(): Promise<void> {
     const server = this.#server;
     this.#server = null;
+    if (server === null || this.#aborter === null) return;
     try {
-      await server?.shutdown();
+      // Deno's own shutdown would wait for clients that have sent half a request too, for as long as they like.
+      // But it lets the bytes of responses go out, of which an abort leaves nothing; the two cannot be combined.
+      if (this.#busy) await this.#patiently(server.shutdown());
+      else {
+        this.#aborter.abort();
+        await server.finished;
+      }
     } catch (error) {
       this.#host.report(error);
     }
   }
 
-  upgrade(request: Request, info: unknown): Response | Promise<Response> {
-    const { remoteAddr, completed } = info as DenoServeInfo;
-    const remote = addressOf(remoteAddr);
-    const decision = decide(this.#host, request, remote);
+  /** Waits for no longer than `closeTimeout`. */
+  async #patiently(done: Promise<void>): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#host.limits.closeTimeout * 1000);
+    });
+    await Promise.race([done, late]);
+    clearTimeout(timer);
+  }
+
+  readonly #completed = (): void => {
+    this.#underWay--;
+  };
+
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    checkRequest(request);
+    const known = findInfo<DenoServeInfo>(info, (it) => "remoteAddr" in it);
+    if (known === undefined || !tellsAddress(known)) {
+      throw mountMistake(
+        "`info` does not tell the client's address. Pass what Deno.serve's handler was given beside the request, once: `(request, info) => sockets.upgrade(request, info)`.",
+      );
+    }
+    return await this.#answer(request, known, undefined);
+  }
+
+  #answer(
+    request: Request,
+    info: DenoServeInfo,
+    secure: boolean | undefined,
+  ): Response | Promise<Response> {
+    const mounted = secure === undefined;
+    const remote = addressOf(info.remoteAddr);
+    const decision = decide(this.#host, request, remote, secure);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
-      ? this.#openLater(request, completed, remote, decision)
-      : this.#open(request, completed, remote, decision);
+      ? this.#openLater(request, info, mounted, remote, decision)
+      : this.#open(request, info, mounted, remote, decision);
   }
 
   async #openLater(
     request: Request,
-    completed: Promise<void> | undefined,
+    info: DenoServeInfo,
+    mounted: boolean,
     remote: Address,
     decision: Promise<Decision>,
   ): Promise<Response> {
     const decided = await decision;
-    return decided instanceof Response ? decided : this.#open(request, completed, remote, decided);
+    return decided instanceof Response
+      ? decided
+      : this.#open(request, info, mounted, remote, decided);
   }
 
   #open(
     request: Request,
-    completed: Promise<void> | undefined,
+    info: DenoServeInfo,
+    mounted: boolean,
     remote: Address,
     { opening, answer }: Accepted,
   ): Response {
+    const { completed } = info;
+    let upgrade: DenoUpgrade;
     try {
-      const { socket, response } = denoApi().upgradeWebSocket(request, {
+      upgrade = denoApi().upgradeWebSocket(request, {
         idleTimeout: this.#host.limits.silenceMax,
       });
-      // The subprotocol too: Deno's own option for it fails when an offer has no blank after the comma.
-      for (const [name, value] of answer.headers) response.headers.append(name, value);
-      const channel = new DenoHttpChannel(socket, opening, this.#host, remote);
-      const answered = () => channel.answered();
-      completed?.then(answered, answered);
-      return response;
+      if (mounted) checkOriginal(request, info);
     } catch (error) {
       opening.failed();
-      this.#host.report(error);
-      return new Response("Cannot open a WebSocket\n", { status: 400 });
+      throw mounted ? mistakeOf(error) : error;
     }
+    // From here on nothing may throw: Deno.serve ends for good when the response is not this one.
+    const { socket, response } = upgrade;
+    // The subprotocol too: Deno's own option for it fails when an offer has no blank after the comma.
+    for (const [name, value] of answer.headers) response.headers.append(name, value);
+    const channel = new DenoHttpChannel(socket, opening, this.#host, remote);
+    const answered = () => channel.answered();
+    completed?.then(answered, answered);
+    return response;
+  }
+}
+
+function mistakeOf(error: unknown): WebSocketError {
+  if (error instanceof WebSocketError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return mountMistake(`Deno says: ${why}. Pass each request once, as it came.`, error);
+}
+
+/** The WebSocket of a copy never opens. A copy can still be read, while Deno has taken a request that came. */
+function checkOriginal(request: Request, info: DenoServeInfo): void {
+  if (request.bodyUsed || !tellsAddress(info)) return;
+  throw mountMistake(
+    "Deno upgrades only the request that Deno.serve's handler was given, and no copy of it. Pass that one.",
+  );
+}
+
+/** Deno tells the address only as long as it has not taken the request. */
+function tellsAddress(info: DenoServeInfo): boolean {
+  try {
+    return info.remoteAddr !== undefined;
+  } catch {
+    return false;
   }
 }
 

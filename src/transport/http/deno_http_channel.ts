@@ -1,19 +1,16 @@
 import { checkWellFormed, Opcode } from "../../protocol/mod.ts";
-import type { Channel, ChannelEvents, SharedMessage } from "../channel.ts";
+import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
 import { unsupported } from "../unsupported.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { Inbox } from "./inbox.ts";
+import { messageTooBig } from "./message_size.ts";
 
 /** How long after its response a WebSocket that is ever to open may take: it does so at once. */
 const OPENING_SECONDS = 2;
 
 /** How often the amount that waits is looked at while somebody wants to know when it is gone. */
 const DRAIN_POLL_MS = 10;
-
-/** How the engine words that a peer is gone, which is nobody's error. */
-const LOSS = /unexpected eof|os error|close_notify|no response from ping/i;
 
 /** What an engine's WebSocket tells of. */
 const EVENTS = ["open", "message", "close", "error"] as const;
@@ -24,11 +21,11 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   compressionThreshold = Infinity;
   maxRecvSize: number;
   readonly #socket: WebSocket;
-  readonly #events: ChannelEvents;
+  readonly #messages: MessageListener;
+  readonly #life: LifeListener;
   readonly #limits: TransportLimits;
   readonly #remote: Address;
   readonly #trace: FrameTrace | null;
-  readonly #inbox: Inbox;
   #ended = false;
   #closing = false;
   #draining: ReturnType<typeof setInterval> | undefined;
@@ -40,11 +37,11 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     const { limits } = host;
     this.#socket = socket;
     this.#opening = opening;
-    this.#events = opening.events;
+    this.#messages = opening.messages;
+    this.#life = opening.life;
     this.#limits = limits;
     this.#remote = remote;
     this.#trace = host.trace;
-    this.#inbox = new Inbox(opening.events, limits);
     this.maxRecvSize = limits.maxRecvSize;
     socket.binaryType = "arraybuffer";
     // Of a peer that goes before it has the response, the engine tells nothing at all.
@@ -67,9 +64,9 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
         break;
       }
       case "error": {
-        const { message } = event as ErrorEvent;
-        if (this.#opening !== null || this.#ended || LOSS.test(message)) return;
-        this.#events.error(engineFailure(message));
+        if (this.#opening !== null || this.#ended) return;
+        const failure = engineFailure((event as ErrorEvent).message);
+        if (failure !== undefined) this.#life.failed(failure);
       }
     }
   }
@@ -99,10 +96,12 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     if (this.#closing) return;
     const message = typeof data === "string" ? data : new Uint8Array(data);
     if (this.#trace !== null) this.#traceMessage("<", message);
-    const failure = this.#inbox.take(message, this.maxRecvSize);
-    if (failure === undefined) return;
-    this.#events.error(failure);
-    this.close(failure.closeCode, "");
+    const failure = messageTooBig(message, this.maxRecvSize);
+    if (failure !== undefined) {
+      this.#life.failed(failure);
+      this.close(failure.closeCode, "");
+    } else if (typeof message === "string") this.#messages.text(message);
+    else this.#messages.binary(message);
   }
 
   get native(): unknown {
@@ -141,14 +140,12 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   close(code: number | undefined, reason: string): void {
     if (this.#closing || this.#ended) return;
     this.#closing = true;
-    this.#inbox.clear();
-    this.#events.closing();
+    this.#life.closing();
     this.#socket.close(code, reason);
     startDeadline(this, this.#deadline = this.#limits.closeTimeout);
   }
 
   terminate(): void {
-    this.#inbox.clear();
     if (this.#ended) return;
     // Deno has no way to drop the TCP connection; the engine does when its own time is up.
     if (!this.#closing) this.#socket.close();
@@ -156,18 +153,16 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   }
 
   pause(): void {
-    this.#inbox.pause();
+    // Deno reads on: what has come is bounded by whoever keeps it.
   }
 
-  resume(): void {
-    this.#inbox.resume();
-  }
+  resume(): void {}
 
   notifyDrained(): void {
     this.#draining ??= setInterval(() => {
       if (this.bufferedAmount > 0) return;
       this.#stopDraining();
-      this.#events.drain();
+      this.#life.drain();
     }, DRAIN_POLL_MS);
   }
 
@@ -187,13 +182,13 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
 
   #end(code: number, reason: string): void {
     if (this.#ended) return;
-    if (!this.#closing) this.#events.closing();
+    if (!this.#closing) this.#life.closing();
     this.#ended = true;
     this.#closing = true;
     cancelDeadline(this, this.#deadline);
     this.#stopDraining();
     this.#letGo();
-    this.#inbox.end(() => this.#events.close(code, reason));
+    this.#life.close(code, reason);
   }
 
   /** Deno keeps the WebSocket of a peer that was lost, for ever: it must not keep a connection too. */

@@ -1,4 +1,4 @@
-import { isUpgradeRequest, RequestHead } from "../../protocol/mod.ts";
+import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
@@ -16,6 +16,7 @@ export type Decision = Accepted | Response;
  * @param host The server.
  * @param request The request.
  * @param remote Where it came from.
+ * @param secure Whether it came over TLS; where that is not known, the scheme of its URL tells.
  * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
  * made one, since each costs as much as the rest of this.
  */
@@ -23,16 +24,37 @@ export function decide(
   host: TransportHost,
   request: Request,
   remote: Address,
+  secure: boolean | undefined,
 ): Decision | Promise<Decision> {
-  const { url } = request;
-  // Engines put the URL together from any Host and target, also where none comes of it.
-  if (!URL.canParse(url)) return refusal(400);
+  const { url, headers } = request;
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
-  const head = new RequestHead(request.method, url, 1, fieldsOf(request.headers));
-  if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const secure = url.startsWith("https:");
-  const opening = host.accept({ remote, secure, native: request, destroy });
+  const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
+  if (host.servesRequests && !isUpgradeRequest(head)) {
+    return URL.canParse(url) ? host.request(request, { remote }) : refusal(400);
+  }
+  if (!tellsUrl(head)) return refusal(400);
+  const opening = host.accept({
+    remote,
+    secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
+    native: request,
+    destroy,
+  });
   return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+}
+
+/**
+ * Tells whether it is known what the client has asked for: engines put the URL together from any target and
+ * Host field, and guess the host where there is none.
+ */
+function tellsUrl(head: RequestHead): boolean {
+  const host = head.get("host");
+  if (!host || !isHostField(host)) return false;
+  try {
+    requestUrl(head, false);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Before its request is answered an engine cannot drop a peer. */
@@ -60,8 +82,8 @@ function decisionOf(opening: Opening, answer: Answer): Decision {
   opening.failed();
   if (!("body" in answer)) return refusal(403);
   const { status, headers } = answer;
-  // A status that cannot have a body, such as 304, does not take an empty one either.
-  const body = answer.body.length > 0 ? answer.body as string : null;
+  // A 304 takes no body at all (RFC 9110 §15.4.5), not even an empty one.
+  const body = status !== 304 && answer.body.length > 0 ? answer.body as string : null;
   return new Response(body, { status, headers });
 }
 
@@ -74,6 +96,11 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
 
 function refusal(status: Refusal | 400): Response {
   return new Response(`${REASONS[status]}\n`, { status });
+}
+
+/** The response to a peer that may be opened, but whose WebSocket the engine does not open. */
+export function cannotOpen(): Response {
+  return new Response("Cannot open a WebSocket\n", { status: 400 });
 }
 
 function fieldsOf(headers: Headers): string {

@@ -23,6 +23,8 @@ class ProxiedSocket implements ByteSink, Expiring {
   readonly #host: TransportHost;
   readonly #parser: ProxyHeaderParser;
   readonly #seconds: number;
+  // Lets go of the seat that the peer has before the server can take it in.
+  #release: (() => void) | null = null;
 
   constructor(socket: ByteSocket, host: TransportHost) {
     this.#socket = socket;
@@ -34,8 +36,18 @@ class ProxiedSocket implements ByteSink, Expiring {
 
   begin(proxies: { has(ip: string): boolean }): void {
     const { ip } = this.#socket.remote;
-    if (proxies.has(ip)) startDeadline(this, this.#seconds);
-    else this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
+    // A Unix socket has no addresses: who may connect to it, the permissions of its path say.
+    if (ip !== "" && !proxies.has(ip)) {
+      this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
+      return;
+    }
+    const release = this.#host.reserve(ip);
+    if (release === undefined) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#release = release;
+    startDeadline(this, this.#seconds);
   }
 
   data(chunk: Uint8Array): boolean {
@@ -47,7 +59,7 @@ class ProxiedSocket implements ByteSink, Expiring {
       return true;
     }
     if (header === undefined) return true;
-    cancelDeadline(this, this.#seconds);
+    this.#letGo();
     const { rest } = this.#parser;
     openTcp(this.#socket, this.#host, new ProxiedPeer(this.#socket, header.source));
     return rest.length === 0 || this.#socket.sink.data(rest);
@@ -60,7 +72,13 @@ class ProxiedSocket implements ByteSink, Expiring {
   }
 
   closed(): void {
+    this.#letGo();
+  }
+
+  #letGo(): void {
     cancelDeadline(this, this.#seconds);
+    this.#release?.();
+    this.#release = null;
   }
 
   expired(): void {

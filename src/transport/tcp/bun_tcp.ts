@@ -1,9 +1,10 @@
 import { WebSocketError } from "../../base/errors.ts";
+import { isPeerGone } from "../accept_failure.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { bunApi, type BunListener, type BunSocket, type BunSocketHandlers } from "../bun_api.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
-import { isNodeServer, listenOnNode } from "./node_listener.ts";
-import { TlsWait } from "./tls_wait.ts";
+import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { type TlsWait, TlsWaits } from "./tls_wait.ts";
 import type {
   Address,
   Capabilities,
@@ -15,8 +16,7 @@ import type {
 
 /** Raw TCP or TLS on `Bun.listen`. */
 export class BunTcpTransport implements Transport {
-  readonly name = "bun_tcp";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: true,
     ping: true,
@@ -26,22 +26,26 @@ export class BunTcpTransport implements Transport {
     mount: false,
   };
   readonly #host: TransportHost;
+  readonly #waits: TlsWaits;
   #acceptsTls = false;
   #listener: { stop(): unknown } | { close(): unknown } | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
+    this.#waits = new TlsWaits(host);
   }
 
   get listener(): unknown {
-    return this.#listener;
+    return this.#listener instanceof NodeListener ? this.#listener.server : this.#listener;
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls, listener: given } = options;
+    const { port, tls, listener: given } = options;
+    // An empty name means every address, as it does to node:net.
+    const hostname = options.hostname || "0.0.0.0";
     if (isNodeServer(given)) {
-      this.#listener = given;
-      return await listenOnNode(given, port, hostname, this.#host);
+      const listener = this.#listener = new NodeListener(given, this.#host);
+      return await listener.listen(port, hostname);
     }
     if (given !== undefined && typeof given !== "function") {
       throw new WebSocketError(
@@ -77,6 +81,7 @@ export class BunTcpTransport implements Transport {
       if ("stop" in listener) listener.stop();
       else listener.close();
     }
+    this.#waits.destroy();
     return Promise.resolve();
   }
 
@@ -88,15 +93,16 @@ export class BunTcpTransport implements Transport {
       open(socket) {
         const accepted = socket.data = new BunByteSocket(socket);
         transport.#acceptsTls = accepted.secure;
-        if (!accepted.secure) acceptTcp(accepted, host);
-        else accepted.sink = new TlsWait(accepted, host.limits.handshakeTimeout);
+        if (!accepted.secure) return acceptTcp(accepted, host);
+        accepted.handshaking = transport.#waits.begin(accepted.remote.ip, accepted);
+        if (accepted.handshaking === undefined) accepted.destroy();
       },
       // Without this handler Bun tells of no socket before its TLS handshake, however long that takes.
-      handshake(socket, success) {
-        const { sink } = socket.data;
-        if (!success || !(sink instanceof TlsWait)) return;
-        sink.done();
-        acceptTcp(socket.data, host);
+      handshake({ data: accepted }, success) {
+        if (!success || accepted.handshaking === undefined) return;
+        accepted.handshaking.done();
+        accepted.handshaking = undefined;
+        acceptTcp(accepted, host);
       },
       data(socket, chunk) {
         socket.data.take(chunk);
@@ -105,13 +111,15 @@ export class BunTcpTransport implements Transport {
         socket.data.writeOn();
       },
       end(socket) {
-        socket.data.sink.end();
+        socket.data.peerEnds();
       },
       close(socket) {
-        socket.data.gone();
+        socket.data.lost();
       },
-      error(_socket, error) {
-        host.report(error);
+      error(socket, error) {
+        // Of a peer that is gone "close" tells. Anything else was thrown by what listens to the socket.
+        if (!isPeerGone(error)) host.report(error);
+        socket.data?.destroy();
       },
     };
   }
@@ -128,12 +136,16 @@ class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
   readonly sharesBuffers = false;
-  sink!: ByteSink;
+  sink: ByteSink = NOBODY;
+  /** Set while its TLS handshake is under way. */
+  handshaking: TlsWait | undefined;
   // What the operating system did not take of the last write.
   #rest: Uint8Array | null = null;
+  // Set while the sink is not done: what has come since then.
   #waiting: Uint8Array[] | null = null;
+  #peerEnded = false;
+  #ended = false;
   #closed = false;
-  #finishing = false;
 
   constructor(socket: BunSocket<BunByteSocket>) {
     this.native = socket;
@@ -142,7 +154,7 @@ class BunByteSocket implements ByteSocket {
   }
 
   get remote(): Address {
-    return { ip: this.native.remoteAddress, port: this.native.remotePort ?? 0 };
+    return { ip: this.native.remoteAddress ?? "", port: this.native.remotePort ?? 0 };
   }
 
   get unwritten(): number {
@@ -179,7 +191,21 @@ class BunByteSocket implements ByteSocket {
         return;
       }
     }
+    if (this.#closed) return;
     this.native.resume();
+    if (this.#peerEnded) this.#tellEnd();
+  }
+
+  /** The peer has ended its half. */
+  peerEnds(): void {
+    this.#peerEnded = true;
+    if (this.#waiting === null) this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.#closed) return;
+    if (this.#ended) this.native.end();
+    else this.sink.end();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -202,29 +228,32 @@ class BunByteSocket implements ByteSocket {
     this.sink.written();
   }
 
-  closeWrite(): void {
-    if (this.#closed || this.#finishing) return;
-    this.#finishing = true;
-    this.native.shutdown();
-  }
-
   end(): void {
-    if (this.#closed) return;
-    this.native.end();
-    this.gone();
+    if (this.#closed || this.#ended) return;
+    this.#ended = true;
+    if (this.#peerEnded) this.native.end();
+    else this.native.shutdown();
   }
 
   destroy(): void {
     if (this.#closed) return;
+    this.#gone();
     this.native.terminate();
-    this.gone();
   }
 
-  /** The socket is closed, by whomever. */
-  gone(): void {
+  /** The socket has closed: what had come before that is still to be had. */
+  lost(): void {
+    const waiting = this.#closed ? null : this.#waiting;
+    if (waiting !== null) { for (const chunk of waiting) this.sink.data(chunk); }
+    this.#gone();
+  }
+
+  #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#rest = null;
+    this.#waiting = null;
+    this.handshaking?.done();
     this.sink.closed();
   }
 
@@ -232,3 +261,11 @@ class BunByteSocket implements ByteSocket {
     this.native.setNoDelay(on);
   }
 }
+
+/** Listens while the TLS handshake is under way: nothing comes before it is over but the end. */
+const NOBODY: ByteSink = {
+  data: () => true,
+  written() {},
+  end() {},
+  closed() {},
+};

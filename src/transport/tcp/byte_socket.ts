@@ -10,15 +10,24 @@ export interface ByteSocket extends Peer {
   readonly unwritten: number;
   /**
    * Writes. When it returns true, the bytes have been taken and may be changed; when false, they
-   * must be left alone, and nothing else written, until {@linkcode ByteSink.written}.
+   * must be left alone, and nothing else written, until {@linkcode ByteSink.written}. It works until
+   * {@linkcode ByteSocket.end}, also when the peer has ended its half.
    */
   write(bytes: Uint8Array): boolean;
-  /** Reads on after {@linkcode ByteSink.data} has returned false. */
+  /**
+   * Reads on after {@linkcode ByteSink.data} has returned false, but not from inside of that call. The
+   * next bytes, and the end, may come before it returns.
+   */
   resume(): void;
-  /** Closes; what has been written still arrives. Everything must have been written. */
+  /**
+   * Ends our half of the stream: what has been written still arrives. Everything must have been written.
+   * What comes is still read, since a close with unread bytes would reset the connection, and the socket
+   * closes once the peer has ended its half too. How long that may take is up to the caller, who calls
+   * {@linkcode ByteSocket.destroy}.
+   */
   end(): void;
-  /** Says that nothing more will be written; what comes is still read. */
-  closeWrite(): void;
+  /** Closes at once, whatever has not been written or read; tells the sink that it is gone. */
+  destroy(): void;
   setNoDelay(on: boolean): void;
 }
 
@@ -26,13 +35,18 @@ export interface ByteSocket extends Peer {
 export interface ByteSink {
   /**
    * Bytes have come. They belong to the sink until it returns true or, after it has returned false,
-   * until it calls {@linkcode ByteSocket.resume}; no more are read until then.
+   * until it calls {@linkcode ByteSocket.resume}; no more come until then, with one exception. When the
+   * socket is lost meanwhile, what had come before that follows at once, and then
+   * {@linkcode ByteSink.closed}: bytes for which the sink returns false then are its own for ever.
    */
   data(chunk: Uint8Array): boolean;
   /** The write that returned false is done. */
   written(): void;
-  /** The peer will send nothing more. */
+  /**
+   * The peer will send nothing more; it may still be written to. This comes after all bytes, once the
+   * sink is done with them, and not when we have ended our half: then the socket closes.
+   */
   end(): void;
-  /** The socket is gone; nothing follows. */
+  /** The socket is gone. This comes once, and nothing follows. */
   closed(): void;
 }

@@ -1,3 +1,5 @@
+import { CloseCode, ProtocolError } from "../../protocol/mod.ts";
+
 /** Counts the pings and pongs of one peer, second by second. */
 export class ControlFrameRate {
   #second = 0;
@@ -7,14 +9,19 @@ export class ControlFrameRate {
    * Counts one.
    *
    * @param most How many may come in a second.
-   * @returns Whether this one may.
+   * @returns The error to fail the connection with, when there are more.
    */
-  take(most: number): boolean {
+  take(most: number): ProtocolError | undefined {
     const second = Math.floor(performance.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#count = 0;
     }
-    return ++this.#count <= most;
+    if (++this.#count <= most) return undefined;
+    return new ProtocolError(
+      CloseCode.POLICY_VIOLATION,
+      `Cannot take over ${most} pings and pongs a second`,
+      "maxControlFrames",
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { addressOf, type DenoConn } from "../deno_api.ts";
+import type { DenoAddress, DenoConn } from "../deno_api.ts";
 import type { Address } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
@@ -41,12 +41,15 @@ export class DenoByteSocket implements ByteSocket {
   #resume: (() => void) | null = null;
   #resumed = false;
   #rest: Uint8Array = NOTHING;
+  // Set when a write has failed: what has come before that is still read, and then it is over.
+  #broken = false;
+  #peerEnded = false;
+  #ended = false;
   #closed = false;
-  #finishing = false;
 
   constructor(conn: DenoConn, secure: boolean) {
     this.native = conn;
-    this.remote = addressOf(conn.remoteAddr);
+    this.remote = remoteOf(conn.remoteAddr);
     this.secure = secure;
     try {
       this.setNoDelay(true);
@@ -55,57 +58,74 @@ export class DenoByteSocket implements ByteSocket {
     }
   }
 
-  /** Reads until the end; everything that comes is told to the sink. */
+  /** Reads until the end; everything that comes is told to the sink. Rejects with what the sink throws. */
   async read(): Promise<void> {
     let buffer = takeBuffer(MIN_READ);
     let small = 0;
     // Since when every read has found more than it could take; 0 when the last one has not.
     let busySince = 0;
-    try {
-      while (!this.#closed) {
-        const count = await this.native.read(buffer);
-        if (count === null) break;
-        this.#resumed = false;
-        if (!this.sink.data(count === buffer.length ? buffer : buffer.subarray(0, count))) {
-          await this.#untilResumed();
-        }
-        // A read that need not wait does not let others be read: Deno sees to that only at the 128th.
-        if (count < buffer.length) busySince = 0;
-        else if (busySince === 0) busySince = performance.now();
-        else if (performance.now() - busySince > MAX_BUSY_MS) {
-          await othersTurn();
-          busySince = 0;
-        }
-        small = count < MIN_READ ? small + 1 : 0;
-        if (count === buffer.length && count < MAX_READ) {
-          buffer = takeBuffer(Math.min(MAX_READ, count * 8));
-        } else if (small >= 4 && buffer.length > MIN_READ) {
-          releaseBuffer(buffer);
-          buffer = takeBuffer(MIN_READ);
-        }
+    while (!this.#closed) {
+      const count = await this.#read(buffer);
+      if (count === null) break;
+      this.#resumed = false;
+      let done = this.sink.data(count === buffer.length ? buffer : buffer.subarray(0, count));
+      if (!done) {
+        await this.#untilResumed();
+        done = this.#resumed;
       }
-      releaseBuffer(buffer);
-      if (!this.#closed) this.sink.end();
+      // A read that need not wait does not let others be read: Deno sees to that only at the 128th.
+      if (count < buffer.length) busySince = 0;
+      else if (busySince === 0) busySince = performance.now();
+      else if (performance.now() - busySince > MAX_BUSY_MS) {
+        await othersTurn();
+        busySince = 0;
+      }
+      small = count < MIN_READ ? small + 1 : 0;
+      if (!done) {
+        // The socket is lost, and the bytes are the sink's own.
+        buffer = takeBuffer(MIN_READ);
+      } else if (count === buffer.length && count < MAX_READ) {
+        buffer = takeBuffer(Math.min(MAX_READ, count * 8));
+      } else if (small >= 4 && buffer.length > MIN_READ) {
+        releaseBuffer(buffer);
+        buffer = takeBuffer(MIN_READ);
+      }
+    }
+    releaseBuffer(buffer);
+    this.#peerEnded = true;
+    if (this.#ended || this.#broken) this.destroy();
+    else if (!this.#closed) this.sink.end();
+  }
+
+  /** Gives null at the end of what the peer sends; then the socket is closed, unless it has only ended. */
+  async #read(buffer: Uint8Array): Promise<number | null> {
+    try {
+      return await this.native.read(buffer);
     } catch {
       // A reset, a broken TLS record, or our own close: all the same to a peer that is gone.
       this.destroy();
+      return null;
     }
   }
 
   #untilResumed(): Promise<void> | undefined {
-    if (this.#resumed || this.#closed) return undefined;
+    if (this.#resumed || this.#closed || this.#broken) return undefined;
     return new Promise((resolve) => this.#resume = resolve);
   }
 
   resume(): void {
     this.#resumed = true;
+    this.#wake();
+  }
+
+  #wake(): void {
     const resume = this.#resume;
     this.#resume = null;
     resume?.();
   }
 
   write(bytes: Uint8Array): boolean {
-    if (!this.#closed) {
+    if (!this.#closed && !this.#broken) {
       this.unwritten = bytes.length;
       this.#rest = bytes;
       this.native.write(bytes).then(this.#onWritten, this.#onFailed);
@@ -126,20 +146,24 @@ export class DenoByteSocket implements ByteSocket {
     this.native.write(this.#rest).then(this.#onWritten, this.#onFailed);
   };
 
-  readonly #onFailed = (): void => this.destroy();
-
-  closeWrite(): void {
-    if (this.#closed || this.#finishing) return;
-    this.#finishing = true;
-    // Fails when the peer is gone already, which the read under way finds out too.
-    this.native.closeWrite().catch(() => this.destroy());
-  }
+  /** A socket that cannot be written to is lost: what can still be read of it ends soon. */
+  readonly #onFailed = (): void => {
+    this.#broken = true;
+    if (this.#peerEnded) this.destroy();
+    else this.#wake();
+  };
 
   end(): void {
+    if (this.#closed || this.#ended) return;
+    this.#ended = true;
     // Deno's TLS sends what it holds, and its closing alert, only when it is told to finish writing.
-    if (this.secure) this.closeWrite();
-    else this.destroy();
+    this.native.closeWrite().then(this.#onWriteClosed, this.#onFailed);
   }
+
+  readonly #onWriteClosed = (): void => {
+    // Deno's TLS is done only when the peer has answered the alert.
+    if (!this.secure || this.#peerEnded) this.destroy();
+  };
 
   destroy(): void {
     if (this.#closed) return;
@@ -150,11 +174,16 @@ export class DenoByteSocket implements ByteSocket {
     } catch {
       // Deno has closed it by itself.
     }
-    this.resume();
+    this.#wake();
     this.sink.closed();
   }
 
   setNoDelay(on: boolean): void {
     this.native.setNoDelay?.(on);
   }
+}
+
+/** The peer's address; that which Deno gives of a Unix socket's peer is the listener's own path. */
+function remoteOf(address: DenoAddress): Address {
+  return { ip: address.hostname ?? "", port: address.port ?? 0 };
 }

@@ -1,9 +1,9 @@
 import { WebSocketError } from "../../base/errors.ts";
-import { ACCEPT_RETRY_MS, acceptFailure } from "../accept_failure.ts";
+import { ACCEPT_RETRY_MS, acceptFailure, isPeerGone } from "../accept_failure.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { DenoByteSocket } from "./deno_byte_socket.ts";
 import { addressOf, denoApi, type DenoConn, type DenoListener } from "../deno_api.ts";
-import { isNodeServer, listenOnNode } from "./node_listener.ts";
+import { isNodeServer, NodeListener } from "./node_listener.ts";
 import type {
   Capabilities,
   ListeningAddress,
@@ -14,8 +14,7 @@ import type {
 
 /** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
 export class DenoTcpTransport implements Transport {
-  readonly name = "deno_tcp";
-  readonly capabilities: Capabilities = {
+  static readonly capabilities: Capabilities = {
     compression: true,
     extensions: true,
     ping: true,
@@ -33,14 +32,16 @@ export class DenoTcpTransport implements Transport {
   }
 
   get listener(): unknown {
-    return this.#listener;
+    return this.#listener instanceof NodeListener ? this.#listener.server : this.#listener;
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname, port, tls, listener: given } = options;
+    const { port, tls, listener: given } = options;
+    // An empty name means every address, as it does to node:net.
+    const hostname = options.hostname || undefined;
     if (isNodeServer(given)) {
-      this.#listener = given;
-      return await listenOnNode(given, port, hostname, this.#host);
+      const listener = this.#listener = new NodeListener(given, this.#host);
+      return await listener.listen(port, hostname);
     }
     if (given !== undefined && !isDenoListener(given)) {
       throw new WebSocketError(
@@ -76,7 +77,7 @@ export class DenoTcpTransport implements Transport {
         failing = false;
       } catch (error) {
         if (this.#listener !== listener) return;
-        if (GONE_ALREADY.has((error as { code?: string }).code ?? "")) continue;
+        if (isPeerGone(error)) continue;
         if (!failing) this.#host.report(acceptFailure(error));
         failing = true;
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
@@ -84,7 +85,10 @@ export class DenoTcpTransport implements Transport {
       }
       const socket = new DenoByteSocket(conn, secure);
       acceptTcp(socket, this.#host);
-      void socket.read();
+      socket.read().catch((error) => {
+        this.#host.report(error);
+        socket.destroy();
+      });
     }
   }
 }
@@ -93,6 +97,3 @@ function isDenoListener(listener: unknown): listener is DenoListener {
   return typeof listener === "object" && listener !== null && "accept" in listener &&
     "addr" in listener;
 }
-
-/** What accepting a peer comes to that has reset its connection meanwhile; it concerns no other. */
-const GONE_ALREADY = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);

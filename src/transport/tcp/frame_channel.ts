@@ -5,31 +5,28 @@ import {
   MAX_CLOSE_REASON,
   type NegotiatedExtension,
   Opcode,
-  OutputQueue,
   ProtocolError,
   Receiver,
   type ReceiverEvents,
   Sender,
 } from "../../protocol/mod.ts";
+import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
+import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
+import type { FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { ControlFrameRate } from "./control_frame_rate.ts";
-import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import { scheduleFlush } from "./flush.ts";
 import { Lingering } from "./lingering.ts";
+import { SocketWriter } from "./socket_writer.ts";
 import { FRAMES_A_TURN, Turn } from "./turn.ts";
-import type { Channel, ChannelEvents, SharedMessage } from "../channel.ts";
-import type { FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
-
-/** From here on what is corked is written even before the read under way has been dealt with. */
-const CORK_LIMIT = 64 * 1024;
 
 /** How far a connection has come; the order counts. */
 const State = {
   OPEN: 0,
   /** This side has sent its Close frame and waits for the peer's. */
   CLOSING: 1,
-  /** Close frames are done with; the socket is about to go. */
+  /** Nothing more is sent: the socket is about to go, once it has taken what waits. */
   ENDING: 2,
+  /** The socket is gone. */
   CLOSED: 3,
 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -38,20 +35,20 @@ type State = (typeof State)[keyof typeof State];
 export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring {
   heard = true;
   readonly #socket: ByteSocket;
-  readonly #events: ChannelEvents;
+  readonly #messages: MessageListener;
+  readonly #life: LifeListener;
   readonly #limits: TransportLimits;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #trace: FrameTrace | null;
-  readonly #output = new OutputQueue();
+  readonly #writer: SocketWriter;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
   // Made when it is first needed.
   #turn: Turn | null = null;
   #paused = false;
   #state: State = State.OPEN;
-  #corked = false;
-  #writing = false;
-  #flushDue = false;
+  // Set until a Close frame has come or gone, or the connection has failed: messages are told of.
+  #listening = true;
   #drainWanted = false;
   // Set when reading waits for what has been written to be taken.
   #blocked = false;
@@ -59,27 +56,31 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #stalled = false;
   // Set when nothing is looked at any more, and the socket is about to go.
   #lingering: Lingering | null = null;
-  // Set when both sides have sent their Close frames.
-  #clean = false;
+  // Set when the socket was told to end.
+  #socketEnded = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
   #deadline = 0;
+  // Set when the end has been told of.
+  #ended = false;
   // Made when the first ping or pong comes.
   #controlFrames: ControlFrameRate | null = null;
 
   constructor(
     socket: ByteSocket,
-    events: ChannelEvents,
+    opening: Opening,
     host: TransportHost,
     extensions: readonly NegotiatedExtension[],
   ) {
     const { limits } = host;
     this.#socket = socket;
-    this.#events = events;
+    this.#messages = opening.messages;
+    this.#life = opening.life;
     this.#limits = limits;
     this.#extensions = extensions;
     this.#trace = host.trace;
-    this.#sender = new Sender(this.#output, extensions, limits.compressionThreshold);
+    this.#writer = new SocketWriter(socket, this);
+    this.#sender = new Sender(this.#writer.output, extensions, limits.compressionThreshold);
     this.#receiver = new Receiver(this, {
       maxMessageSize: limits.maxRecvSize,
       maxFragments: limits.maxFragments,
@@ -98,12 +99,13 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
    * @param rest What came behind the request head.
    */
   start(head: Uint8Array, opening: Opening, rest: Uint8Array): boolean {
-    this.#corked = true;
-    this.#output.push(head);
+    const writer = this.#writer;
+    writer.corked = true;
+    writer.output.push(head);
     opening.opened(this);
-    this.#corked = false;
+    writer.corked = false;
     if (rest.length > 0) return this.data(rest);
-    this.#flush();
+    writer.flush();
     return true;
   }
 
@@ -114,7 +116,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   get bufferedAmount(): number {
-    return this.#output.length + this.#socket.unwritten;
+    return this.#writer.unwritten;
   }
 
   get compressionThreshold(): number {
@@ -134,28 +136,42 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   sendText(data: string): number {
-    this.#sender.text(data);
-    if (this.#trace !== null) this.#traceSent(Opcode.TEXT, data);
-    return this.#queued();
+    return this.#send(Opcode.TEXT, data);
   }
 
   sendBinary(data: Uint8Array): number {
-    this.#sender.binary(data);
-    if (this.#trace !== null) this.#traceSent(Opcode.BINARY, data);
-    return this.#queued();
+    return this.#send(Opcode.BINARY, data);
+  }
+
+  #send(opcode: Opcode, data: string | Uint8Array): number {
+    try {
+      if (typeof data === "string") this.#sender.text(data);
+      else this.#sender.binary(data);
+    } catch (error) {
+      return this.#sendFailed(error);
+    }
+    if (this.#trace !== null) this.#traceFrame(">", opcode, data);
+    return this.#writer.queued();
+  }
+
+  /** An extension that throws fails the connection; what the caller did wrong is the caller's to hear. */
+  #sendFailed(error: unknown): number {
+    if (!(error instanceof ProtocolError)) throw error;
+    this.#receiver.end();
+    this.onFailure(error);
+    return this.bufferedAmount;
   }
 
   sendShared(message: SharedMessage): number {
     const { data } = message;
+    const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
     if (this.#extensions.length > 0 && data.length >= this.#sender.threshold / 3) {
-      return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
+      return this.#send(opcode, data);
     }
     const frame = message.frame();
-    if (this.#trace !== null) {
-      this.#traceSent(typeof data === "string" ? Opcode.TEXT : Opcode.BINARY, data);
-    }
-    this.#output.push(frame);
-    return this.#queued();
+    if (this.#trace !== null) this.#traceFrame(">", opcode, data);
+    this.#writer.output.push(frame);
+    return this.#writer.queued();
   }
 
   ping(payload: Uint8Array): void {
@@ -170,34 +186,50 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     if (this.#state !== State.OPEN) return;
     this.#control(Opcode.CLOSE, closePayload(code, reason));
     this.#state = State.CLOSING;
-    this.#events.closing();
+    this.#listening = false;
+    this.#life.closing();
+    // Megabytes may lie between here and the peer's answer, and nobody wants them any more.
+    this.#receiver.ignoreMessages();
     // A receiver that waits for a slow handler would never see the peer's answer.
     this.resume();
     this.#startTimer();
   }
 
   terminate(): void {
-    if (this.#state === State.CLOSED) return;
-    this.#socket.destroy();
+    this.#listening = false;
+    if (this.#state === State.CLOSED) this.#endIfDone();
+    else this.#socket.destroy();
   }
 
   pause(): void {
-    if (this.#state !== State.OPEN) return;
+    if (!this.#listening) return;
     this.#paused = true;
     this.#receiver.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    if (this.#turn?.resting) return;
-    this.#cork(() => this.#receiver.resume());
-    this.#readOn();
+    if (!this.#turn?.resting) this.#resumeReceiver();
+  }
+
+  #resumeReceiver(): void {
+    const writer = this.#writer;
+    const { corked } = writer;
+    writer.corked = true;
+    this.#receiver.resume();
+    writer.corked = corked;
+    if (this.#state === State.CLOSED) {
+      this.#endIfDone();
+    } else {
+      if (!corked) writer.flush();
+      this.#readOn();
+    }
   }
 
   /** Apart from where it is used, so that a message does not pay for the scope of the function. */
   #takeTurns(): Turn {
     return this.#turn ??= new Turn(() => {
-      if (!this.#paused && this.#state !== State.CLOSED) this.resume();
+      if (!this.#paused) this.resume();
     });
   }
 
@@ -217,50 +249,72 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
       return true;
     }
     this.heard = true;
-    this.#corked = true;
+    const writer = this.#writer;
+    writer.corked = true;
     this.#turn?.begin();
     this.#receiver.push(chunk);
-    this.#corked = false;
-    if (!this.#writing) this.#flush();
+    writer.corked = false;
+    writer.flush();
     if (this.bufferedAmount > this.#limits.highWaterMark) this.#blocked = true;
     this.#stalled = this.#blocked || !this.#receiver.idle;
     return !this.#stalled;
   }
 
   written(): void {
-    this.#writing = false;
-    this.#output.done();
-    this.#flush();
+    this.#writer.written();
   }
 
+  /** The peer has ended its half of the stream: what was sent to it before still goes out. */
   end(): void {
-    // The peer's closing handshake would have come before: whatever is left cannot be completed.
-    this.#socket.destroy();
+    if (this.#state < State.ENDING) {
+      if (this.#state === State.OPEN) this.#life.closing();
+      this.#finish();
+    } else if (this.#socketEnded) {
+      this.#socket.destroy();
+    }
   }
 
   closed(): void {
     if (this.#state === State.CLOSED) return;
-    if (this.#state === State.OPEN) this.#events.closing();
+    if (this.#state === State.OPEN) this.#life.closing();
     this.#state = State.CLOSED;
+    this.#writer.close();
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
+    // Messages that had come before the socket was lost are told of first, for a while.
+    if (!this.#receiver.idle && this.#listening) this.#startTimer();
+    this.#endIfDone();
+  }
+
+  /** The socket is gone: once all that came has been looked at, so is the channel. */
+  #endIfDone(): void {
+    if (this.#ended || (this.#listening && !this.#receiver.idle)) return;
+    this.#ended = true;
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.#receiver.end();
-    this.#output.clear();
-    for (const { session } of this.#extensions) session.close?.();
-    this.#events.close(this.#code, this.#reason);
+    for (const { session } of this.#extensions) this.#closeExtension(session);
+    this.#life.close(this.#code, this.#reason);
+  }
+
+  #closeExtension(session: NegotiatedExtension["session"]): void {
+    try {
+      session.close?.();
+    } catch (error) {
+      this.#life.failed(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   // What the receiver tells.
 
   onText(data: string): void {
-    if (this.#trace !== null) this.#traceReceived(Opcode.TEXT, data);
+    if (this.#trace !== null) this.#traceFrame("<", Opcode.TEXT, data);
     if (this.#extensions.length > 0) this.#inflated(data.length);
-    if (this.#state === State.OPEN) this.#events.text(data);
+    if (this.#listening) this.#messages.text(data);
   }
 
   onBinary(data: Uint8Array): void {
-    if (this.#trace !== null) this.#traceReceived(Opcode.BINARY, data);
+    if (this.#trace !== null) this.#traceFrame("<", Opcode.BINARY, data);
     if (this.#extensions.length > 0) this.#inflated(data.length);
-    if (this.#state === State.OPEN) this.#events.binary(data);
+    if (this.#listening) this.#messages.binary(data);
   }
 
   /** A message may have been inflated. */
@@ -276,55 +330,50 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   /** A Ping of the peer's; the connection answers it. */
   onPing(payload: Uint8Array): void {
-    if (this.#trace !== null) this.#traceReceived(Opcode.PING, payload);
-    if (this.#countControlFrame() && this.#state === State.OPEN) this.#events.ping(payload);
+    if (this.#countControlFrame(Opcode.PING, payload)) this.#messages.ping(payload);
   }
 
   onPong(payload: Uint8Array): void {
-    if (this.#trace !== null) this.#traceReceived(Opcode.PONG, payload);
-    if (this.#countControlFrame() && this.#state === State.OPEN) this.#events.pong(payload);
+    if (this.#countControlFrame(Opcode.PONG, payload)) this.#messages.pong(payload);
+  }
+
+  /** Gives whether the frame is to be told of. */
+  #countControlFrame(opcode: Opcode, payload: Uint8Array): boolean {
+    if (this.#trace !== null) this.#traceFrame("<", opcode, payload);
+    if (!this.#listening) return false;
+    this.#controlFrames ??= new ControlFrameRate();
+    const failure = this.#controlFrames.take(this.#limits.maxControlFrames);
+    if (failure === undefined) return true;
+    this.#receiver.end();
+    this.onFailure(failure);
+    return false;
   }
 
   onClose(code: number, reason: string): void {
-    if (this.#trace !== null) this.#traceReceived(Opcode.CLOSE, `${code} ${reason}`);
+    if (this.#trace !== null) this.#traceFrame("<", Opcode.CLOSE, `${code} ${reason}`);
     this.#code = code;
     this.#reason = reason;
+    this.#listening = false;
     if (this.#state === State.OPEN) {
       this.#control(
         Opcode.CLOSE,
         closePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code),
       );
-      this.#events.closing();
+      this.#life.closing();
     }
-    this.#clean = true;
     this.#finish();
   }
 
   onFailure(error: ProtocolError): void {
+    this.#listening = false;
     if (this.#state === State.OPEN) {
       const { message } = error;
       const fits = message.isWellFormed() && Buffer.byteLength(message) <= MAX_CLOSE_REASON;
       this.#control(Opcode.CLOSE, closePayload(error.closeCode, fits ? message : ""));
-      this.#events.closing();
+      this.#life.closing();
     }
-    this.#events.error(error);
+    this.#life.failed(error);
     this.#finish();
-  }
-
-  #countControlFrame(): boolean {
-    const { maxControlFrames } = this.#limits;
-    this.#controlFrames ??= new ControlFrameRate();
-    if (this.#controlFrames.take(maxControlFrames)) return true;
-    if (this.#state !== State.OPEN) return false;
-    this.#receiver.end();
-    this.onFailure(
-      new ProtocolError(
-        CloseCode.POLICY_VIOLATION,
-        `Cannot take over ${maxControlFrames} pings and pongs a second`,
-        "maxControlFrames",
-      ),
-    );
-    return false;
   }
 
   // Writing.
@@ -332,61 +381,15 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #control(opcode: Opcode, payload: Uint8Array): void {
     if (this.#state !== State.OPEN) return;
     this.#sender.control(opcode, payload);
-    if (this.#trace !== null) this.#traceSent(opcode, payload);
-    this.#queued();
+    if (this.#trace !== null) this.#traceFrame(">", opcode, payload);
+    this.#writer.queued();
   }
 
-  #cork(act: () => void): void {
-    const corked = this.#corked;
-    this.#corked = true;
-    act();
-    this.#corked = corked;
-    if (!corked) this.#flush();
-  }
-
-  /** Sees to it that what has just been queued goes out. */
-  #queued(): number {
-    const { length } = this.#output;
-    if (!this.#corked) this.#flushLater();
-    else if (length >= CORK_LIMIT) this.#flush();
-    else return this.#writing ? length + this.#socket.unwritten : length;
-    return this.bufferedAmount;
-  }
-
-  #flushLater(): void {
-    if (this.#flushDue) return;
-    this.#flushDue = true;
-    scheduleFlush(this);
-  }
-
-  /** Writes what waits, at the end of the turn. */
-  flush(): void {
-    this.#flushDue = false;
-    if (this.#state !== State.CLOSED) this.#flush();
-  }
-
-  #flush(): void {
-    const output = this.#output;
-    while (!this.#writing) {
-      const piece = output.next();
-      if (piece === undefined) {
-        this.#allWritten();
-        return;
-      }
-      this.#write(piece);
-    }
-  }
-
-  #write(piece: Uint8Array): void {
-    if (this.#socket.write(piece)) this.#output.done();
-    else this.#writing = true;
-  }
-
-  #allWritten(): void {
+  allWritten(): void {
     if (this.#state === State.ENDING) this.#endSocket();
     if (this.#drainWanted) {
       this.#drainWanted = false;
-      this.#events.drain();
+      this.#life.drain();
     }
     if (this.#blocked) {
       this.#blocked = false;
@@ -402,26 +405,23 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   // Ending.
 
-  /** Close frames are done with: RFC 6455 §7.1.1 wants the server to close the TCP connection first. */
+  /** Nothing more is sent: RFC 6455 §7.1.1 wants the server to close the TCP connection first. */
   #finish(): void {
     if (this.#state >= State.ENDING) return;
     this.#state = State.ENDING;
     this.#lingering = new Lingering(this.#socket);
     this.#receiver.end();
     this.#startTimer();
-    if (!this.#corked) this.#flush();
+    if (!this.#writer.corked) this.#writer.flush();
     this.#blocked = false;
     this.#readOn();
   }
 
-  /**
-   * After a clean handshake nothing can come any more. A peer that was failed may be in the midst of
-   * sending: what still comes is read and dropped until it has closed too, since closing with unread
-   * bytes would reset the connection and could take our last frame with it.
-   */
+  /** What a peer may still be sending is read and dropped until it has closed too. */
   #endSocket(): void {
-    if (this.#clean) this.#socket.end();
-    else this.#socket.closeWrite();
+    if (this.#socketEnded) return;
+    this.#socketEnded = true;
+    this.#socket.end();
   }
 
   #startTimer(): void {
@@ -434,11 +434,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.terminate();
   }
 
-  #traceSent(opcode: number, payload: string | Uint8Array): void {
-    this.#trace!(this.#socket.remote, ">", opcode, payload.length, payload);
-  }
-
-  #traceReceived(opcode: number, payload: string | Uint8Array): void {
-    this.#trace!(this.#socket.remote, "<", opcode, payload.length, payload);
+  #traceFrame(direction: "<" | ">", opcode: number, payload: string | Uint8Array): void {
+    this.#trace!(this.#socket.remote, direction, opcode, payload.length, payload);
   }
 }

@@ -1,111 +1,126 @@
 import { once } from "node:events";
 import { Server as NetServer, type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import { WebSocketError } from "../../base/errors.ts";
+import { isPeerGone } from "../accept_failure.ts";
+import type { ListeningAddress, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
-import type { ByteSink, ByteSocket } from "./byte_socket.ts";
-import type { Address, ListeningAddress, TransportHost } from "../transport.ts";
+import { NodeByteSocket } from "./node_byte_socket.ts";
+import { type TlsWait, TlsWaits } from "./tls_wait.ts";
 
 /**
  * Tells a `node:net` or `node:tls` server, which both runtimes have, from other listeners.
  *
  * @param listener What the user gave.
- * @returns Whether {@linkcode listenOnNode} takes it.
+ * @returns Whether {@linkcode NodeListener} takes it.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an HTTP server, which reads its sockets itself.
  */
 export function isNodeServer(listener: unknown): listener is NetServer {
+  // Some are a `net.Server` too, depending on the runtime; none is of any use here.
+  if (
+    typeof listener === "object" && listener !== null &&
+    ("closeIdleConnections" in listener || "updateSettings" in listener)
+  ) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot listen on an HTTP server of node:http, node:https or node:http2: it reads its " +
+        'sockets itself. Give a node:net or node:tls Server, or mount with transport: "http".',
+    );
+  }
   return listener instanceof NetServer || listener instanceof TlsServer;
 }
 
-/**
- * Serves the connections that a `node:net` or `node:tls` server accepts.
- *
- * @param server The server; it is told to listen when it does not yet.
- * @param port The port that it is told then.
- * @param hostname The address that it is told then.
- * @param host Our server.
- * @returns Where it listens.
- */
-export async function listenOnNode(
-  server: NetServer,
-  port: number,
-  hostname: string | undefined,
-  host: TransportHost,
-): Promise<ListeningAddress> {
-  const secure = server instanceof TlsServer;
-  server.on(secure ? "secureConnection" : "connection", (socket: Socket) => {
-    acceptTcp(new NodeByteSocket(socket, secure), host);
-  });
-  // A client that fails the TLS handshake is nobody's connection yet.
-  server.on("tlsClientError", () => {});
-  if (!server.listening) {
-    server.listen(port, hostname);
-    await once(server, "listening");
-  }
-  server.on("error", (error) => host.report(error));
-  const address = server.address();
-  return typeof address === "string" || address === null
-    ? { ip: address ?? "", port: 0, secure }
-    : { ip: address.address, port: address.port, secure };
-}
+/** Serves the connections that a `node:net` or `node:tls` server of the caller's own accepts. */
+export class NodeListener {
+  readonly server: NetServer;
+  readonly #secure: boolean;
+  readonly #host: TransportHost;
+  // Only where TLS is spoken, by the raw socket under the TLS socket; under Bun those are one.
+  readonly #waits: TlsWaits;
+  readonly #waiting = new WeakMap<object, TlsWait>();
 
-class NodeByteSocket implements ByteSocket {
-  readonly native: Socket;
-  readonly remote: Address;
-  readonly secure: boolean;
-  readonly sharesBuffers = false;
-  sink!: ByteSink;
-  unwritten = 0;
-  #closed = false;
-
-  constructor(socket: Socket, secure: boolean) {
-    this.native = socket;
-    this.remote = { ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
-    this.secure = secure;
-    this.setNoDelay(true);
-    socket.on("data", (chunk: Uint8Array) => {
-      if (!this.sink.data(chunk)) socket.pause();
-    });
-    socket.on("end", () => {
-      if (!this.#closed) this.sink.end();
-    });
-    // Node tells of the end of the socket with "close" right after.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#gone());
+  /**
+   * @param server The server; nothing is heard of it before {@linkcode NodeListener.listen}.
+   * @param host Our server.
+   */
+  constructor(server: NetServer, host: TransportHost) {
+    this.server = server;
+    this.#secure = server instanceof TlsServer;
+    this.#host = host;
+    this.#waits = new TlsWaits(host);
   }
 
-  write(bytes: Uint8Array): boolean {
-    this.unwritten = bytes.length;
-    this.native.write(bytes, (error) => {
-      this.unwritten = 0;
-      if (!error && !this.#closed) this.sink.written();
-    });
-    return false;
+  /**
+   * Begins to serve.
+   *
+   * @param port The port that the server is told to listen on when it does not yet.
+   * @param hostname The address that it is told then.
+   * @returns Where it listens.
+   */
+  async listen(port: number, hostname: string | undefined): Promise<ListeningAddress> {
+    const { server } = this;
+    try {
+      server.on("connection", this.#onConnection);
+      if (this.#secure) server.on("secureConnection", this.#onSecureConnection);
+      server.on("tlsClientError", this.#onTlsClientError);
+      if (!server.listening) {
+        server.listen(port, hostname);
+        await once(server, "listening");
+      }
+      server.on("error", this.#onError);
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+    const address = server.address();
+    return typeof address === "string" || address === null
+      ? { ip: address ?? "", port: 0, secure: this.#secure }
+      : { ip: address.address, port: address.port, secure: this.#secure };
   }
 
-  resume(): void {
-    this.native.resume();
+  /** Stops to accept; connections that there are stay, but for those in a TLS handshake. */
+  close(): void {
+    this.#forget();
+    this.#waits.destroy();
+    this.server.close();
   }
 
-  end(): void {
-    this.native.end();
+  #forget(): void {
+    const { server } = this;
+    server.off("connection", this.#onConnection);
+    server.off("secureConnection", this.#onSecureConnection);
+    server.off("tlsClientError", this.#onTlsClientError);
+    server.off("error", this.#onError);
   }
 
-  closeWrite(): void {
-    this.native.end();
-  }
+  readonly #onConnection = (socket: Socket): void => {
+    if (!this.#secure) {
+      acceptTcp(new NodeByteSocket(socket, false, this.#host), this.#host);
+      return;
+    }
+    const wait = this.#waits.begin(socket.remoteAddress ?? "", socket);
+    if (wait === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#waiting.set(socket, wait);
+    socket.once("close", () => wait.done());
+  };
 
-  destroy(): void {
-    this.native.destroy();
-    this.#gone();
-  }
+  readonly #onSecureConnection = (socket: Socket): void => {
+    const raw = (socket as { _parent?: object })._parent ?? socket;
+    const wait = this.#waiting.get(raw) ?? this.#waiting.get(socket);
+    this.#waiting.delete(raw);
+    wait?.done();
+    acceptTcp(new NodeByteSocket(socket, true, this.#host), this.#host);
+  };
 
-  #gone(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.unwritten = 0;
-    this.sink.closed();
-  }
+  /** A client that fails the TLS handshake is nobody's connection yet. */
+  readonly #onTlsClientError = (_error: Error, socket: Socket | undefined): void => {
+    socket?.destroy();
+  };
 
-  setNoDelay(on: boolean): void {
-    this.native.setNoDelay(on);
-  }
+  readonly #onError = (error: Error): void => {
+    if (!isPeerGone(error)) this.#host.report(error);
+  };
 }

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import {
-  formatResponseHead,
   HttpError,
   isUpgradeRequest,
   openingResponse,
@@ -8,10 +7,11 @@ import {
   RequestHeadParser,
   requestUrl,
 } from "../../protocol/mod.ts";
+import { handlerError } from "../../base/errors.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import { FrameChannel } from "./frame_channel.ts";
-import { Lingering } from "./lingering.ts";
+import { answerHttp, type HttpResponse } from "./http_answer.ts";
 import type { Answer, Opening, Peer, Refusal, TransportHost } from "../transport.ts";
 
 /**
@@ -35,8 +35,11 @@ class TcpOpening implements ByteSink, Expiring {
   // What has come while nothing could be read: before the accept or during the answer is decided.
   #held: readonly Uint8Array[] = NONE;
   #reading = false;
-  // Set when the answer has been given that is the last.
-  #lingering: Lingering | null = null;
+  // What is answered, once it has come.
+  #head: RequestHead | undefined;
+  // Set when an answer has been given that is the last.
+  #answered = false;
+  #peerEnded = false;
   #gone = false;
   // Set when a channel has taken over: whether it wants to read on at once.
   #handedOver: boolean | undefined;
@@ -69,7 +72,7 @@ class TcpOpening implements ByteSink, Expiring {
     }
     this.#opening = opening;
     if (this.#gone) opening.failed();
-    else {
+    else if (!this.#answered) {
       this.#reading = true;
       this.#readHeld();
     }
@@ -84,10 +87,6 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   data(chunk: Uint8Array): boolean {
-    if (this.#lingering !== null) {
-      this.#lingering.take(chunk.length);
-      return true;
-    }
     if (!this.#reading) {
       this.#held = [...this.#held, chunk];
       return false;
@@ -96,19 +95,20 @@ class TcpOpening implements ByteSink, Expiring {
     return this.#handedOver ?? this.#held.length === 0;
   }
 
-  written(): void {
-    this.#socket.closeWrite();
-  }
+  written(): void {}
 
+  /** The peer has ended its half: it is answered if it has asked for something. */
   end(): void {
-    this.#drop();
+    this.#peerEnded = true;
+    if (this.#head === undefined) this.#drop();
   }
 
-  closed(): void {
+  readonly closed = (): void => {
     this.#gone = true;
+    this.#held = NONE;
     this.#cancelDeadline();
     this.#opening?.failed();
-  }
+  };
 
   #startDeadline(seconds: number): void {
     this.#cancelDeadline();
@@ -121,8 +121,7 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   expired(): void {
-    if (this.#lingering !== null) this.#drop();
-    else this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
+    this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
   }
 
   #drop(): void {
@@ -133,6 +132,7 @@ class TcpOpening implements ByteSink, Expiring {
     try {
       const head = this.#parser.push(chunk);
       if (head === undefined) return;
+      this.#head = head;
       this.#reading = false;
       this.#cancelDeadline();
       // The bytes behind the head stay in the transport's buffer until they can be read as frames.
@@ -165,14 +165,24 @@ class TcpOpening implements ByteSink, Expiring {
       const response = openingResponse(head.get("sec-websocket-key")!, answer.headers);
       head.compact();
       const opening = this.#opening!;
-      const channel = new FrameChannel(this.#socket, opening.events, this.#host, answer.extensions);
+      const channel = new FrameChannel(this.#socket, opening, this.#host, answer.extensions);
       this.#socket.sink = channel;
-      const rest = this.#held[0] ?? NOTHING;
+      const rest = this.#takeHeld();
       this.#handedOver = channel.start(latin1(response), opening, rest);
       if (rest.length > 0 && this.#handedOver) this.#socket.resume();
+      // It has ended without a word behind its request, or else the socket would not have told yet.
+      if (this.#peerEnded) channel.end();
     } else if ("body" in answer) {
-      this.#end(answer.status, answer.headers, answer.body);
+      this.#answer(answer);
     }
+  }
+
+  /** All that has come behind the request. */
+  #takeHeld(): Uint8Array {
+    const held = this.#held;
+    this.#held = NONE;
+    if (held.length <= 1) return held[0] ?? NOTHING;
+    return Buffer.concat(held);
   }
 
   async #respond(head: RequestHead): Promise<void> {
@@ -193,60 +203,51 @@ class TcpOpening implements ByteSink, Expiring {
       method: head.method,
       headers: [...head],
     });
-    const response = await this.#host.request(request, { remote: this.#peer.remote });
-    const body = new Uint8Array(await response.arrayBuffer());
-    const headers = [...response.headers].filter(([name]) => !HOP_BY_HOP.has(name));
-    this.#end(response.status, headers, body, head.method === "HEAD");
+    const response = await this.#opening!.request(request, { remote: this.#peer.remote });
+    const { status, body } = response;
+    if (this.#gone) {
+      await body?.cancel();
+      return;
+    }
+    // What speaks of the connection is ours to say.
+    const headers = [...response.headers].filter(([name]) => name !== "connection");
+    try {
+      this.#answer({ status, headers, body });
+    } catch (error) {
+      throw handlerError("onRequest", error);
+    }
   }
 
   #refuse(error: unknown): void {
-    if (this.#gone || this.#lingering !== null) return;
+    if (this.#gone || this.#answered) return;
     if (error instanceof HttpError) {
-      this.#end(error.status, Object.entries(error.headers), error.message + "\n");
+      const { status, headers, message } = error;
+      this.#answer({ status, headers: Object.entries(headers), body: `${message}\n` });
     } else {
       this.#host.report(error);
-      this.#end(500, [], "Internal Server Error\n");
+      this.#answer({ status: 500, headers: [], body: "Internal Server Error\n" });
     }
   }
 
-  /** Answers and closes; what the peer still sends is read and dropped until it has closed too. */
-  #end(
-    status: number,
-    headers: [name: string, value: string][],
-    body: string | Uint8Array,
-    headOnly = false,
-  ): void {
-    if (this.#gone) return;
-    this.#lingering = new Lingering(this.#socket);
+  /** Gives the last answer. */
+  #answer(response: HttpResponse): void {
+    if (this.#gone || this.#answered) return;
+    answerHttp(response, {
+      socket: this.#socket,
+      host: this.#host,
+      request: this.#head,
+      ended: this.#peerEnded,
+      gone: this.closed,
+    });
+    this.#answered = true;
     this.#reading = false;
-    this.#cancelDeadline();
-    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-    const fields: [string, string][] = [...headers];
-    if (
-      typeof body === "string" && !fields.some(([name]) => name.toLowerCase() === "content-type")
-    ) {
-      fields.push(["Content-Type", "text/plain; charset=utf-8"]);
-    }
-    fields.push(["Content-Length", String(bytes.length)]);
-    if (!fields.some(([name]) => name.toLowerCase() === "connection")) {
-      fields.push(["Connection", "close"]);
-    }
-    const head = latin1(formatResponseHead(status, fields));
-    const response = new Uint8Array(head.length + (headOnly ? 0 : bytes.length));
-    response.set(head);
-    if (!headOnly) response.set(bytes, head.length);
-    this.#startDeadline(this.#host.limits.closeTimeout);
-    if (this.#socket.write(response)) this.#socket.closeWrite();
     this.#held = NONE;
-    this.#socket.resume();
+    this.#cancelDeadline();
   }
 }
 
 const NOTHING = new Uint8Array(0);
 const NONE: readonly Uint8Array[] = [];
-/** Fields that speak of the connection (RFC 9110 §7.6.1) or of the framing, which are ours to set. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
-
 function latin1(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }

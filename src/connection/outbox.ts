@@ -1,0 +1,136 @@
+import { Buffer } from "node:buffer";
+import { WebSocketError } from "../base/errors.ts";
+import { MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
+import type { Channel, SharedMessage } from "../transport/channel.ts";
+
+/** What an outbox needs of its connection. */
+export interface OutboxOwner {
+  /** The bounds on what waits to be sent, in bytes. */
+  readonly host: { readonly highWaterMark: number; readonly maxBufferedAmount: number };
+  report(error: WebSocketError): void;
+  terminate(): void;
+}
+
+/** A size that the server's option decides on. */
+export const UNSET = -1;
+
+/** Sends a connection's messages, and bounds what waits to be sent. */
+export class Outbox {
+  /** Set while messages can be sent. */
+  channel: Channel | null = null;
+  /** The most bytes of a message. */
+  maxSendSize = UNSET;
+  readonly #owner: OutboxOwner;
+  // Set from the first `send…` that returned false to the next `drain`.
+  #overflowed = false;
+  #drained: { promise: Promise<void>; resolve: () => void } | undefined = undefined;
+
+  constructor(owner: OutboxOwner) {
+    this.#owner = owner;
+  }
+
+  // Each of these returns whether more may be sent at once.
+
+  sendText(data: string): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
+    if (data.length * 3 > this.maxSendSize) this.#checkSize(Buffer.byteLength(data));
+    return channel.sendText(data) <= this.#owner.host.highWaterMark || this.#overflow();
+  }
+
+  sendBinary(data: Uint8Array): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (!(data instanceof Uint8Array)) throw wrongData("sendBinary", "a Uint8Array");
+    if (data.length > this.maxSendSize) this.#checkSize(data.length);
+    return channel.sendBinary(data) <= this.#owner.host.highWaterMark || this.#overflow();
+  }
+
+  /** Sends a message that goes to others too; returns whether the connection was open. */
+  sendShared(message: SharedMessage): boolean {
+    const { channel } = this;
+    if (channel === null) return false;
+    if (message.size > this.maxSendSize) this.#checkSize(message.size);
+    if (channel.sendShared(message) > this.#owner.host.highWaterMark) this.#overflow();
+    return true;
+  }
+
+  sendControl(kind: "ping" | "pong", payload: string | Uint8Array): boolean {
+    const bytes = controlPayload(kind, payload);
+    const { channel } = this;
+    if (channel === null) return false;
+    channel[kind](bytes);
+    return channel.bufferedAmount <= this.#owner.host.highWaterMark || this.#overflow();
+  }
+
+  #checkSize(size: number): void {
+    if (size <= this.maxSendSize) return;
+    throw new RangeError(
+      `Cannot send a message of ${size} bytes: maxSendSize is ${this.maxSendSize}`,
+    );
+  }
+
+  /** More waits than should: asks for `drain`, or gives the peer up. */
+  #overflow(): false {
+    const { channel } = this;
+    // Sending may have failed the connection.
+    if (channel === null) return false;
+    const { maxBufferedAmount } = this.#owner.host;
+    if (!this.#overflowed) {
+      // Not yet told to wait, nobody is too slow, however large this one message is.
+      this.#overflowed = true;
+      channel.notifyDrained();
+    } else if (channel.bufferedAmount > maxBufferedAmount) {
+      this.#owner.report(
+        new WebSocketError(
+          "ERR_TOO_SLOW",
+          `Cannot hold more than ${maxBufferedAmount} bytes for a peer that does not read them: dropped (1013)`,
+        ),
+      );
+      this.#owner.terminate();
+    }
+    return false;
+  }
+
+  /** Settles when nothing waits to be sent, and when nothing can be sent any more. */
+  whenDrained(): Promise<void> {
+    const { channel } = this;
+    if (channel === null || channel.bufferedAmount === 0) return Promise.resolve();
+    if (this.#drained === undefined) {
+      this.#drained = Promise.withResolvers<void>();
+      channel.notifyDrained();
+    }
+    return this.#drained.promise;
+  }
+
+  /** Nothing waits any more; returns whether somebody was told to wait for that. */
+  drained(): boolean {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    const overflowed = this.#overflowed;
+    this.#overflowed = false;
+    return overflowed;
+  }
+
+  /** The connection has ended: nobody needs to wait any longer. */
+  end(): void {
+    this.channel = null;
+    this.#drained?.resolve();
+  }
+}
+
+function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Uint8Array {
+  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+  if (!(bytes instanceof Uint8Array)) throw wrongData(kind, "a string or a Uint8Array");
+  if (bytes.length > MAX_CONTROL_PAYLOAD) {
+    throw new RangeError(
+      `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,
+    );
+  }
+  return bytes;
+}
+
+function wrongData(method: string, wanted: string): WebSocketError {
+  return new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${method}() this: it takes ${wanted}`);
+}

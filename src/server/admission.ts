@@ -1,0 +1,218 @@
+import { handlerError, WebSocketError } from "../base/errors.ts";
+import { isThenable } from "../base/thenable.ts";
+import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { ConnectionHost } from "../connection/session.ts";
+import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
+import { type OpeningHost, ServerOpening } from "./opening.ts";
+import { GAVE_UP, waitFor } from "./patience.ts";
+import type { Reports } from "./reports.ts";
+import type { Requests } from "./requests.ts";
+import type { Roster } from "./roster.ts";
+import type { Settings } from "./settings.ts";
+
+/** What every accepted connection object must have, as the reference demands. */
+const REQUIRED_MEMBERS = ["error", "isReady", "recv", "send"];
+
+/** What an admission needs of the server. */
+export interface AdmissionParts<S, C extends WebSocketConnection> {
+  readonly server: S;
+  readonly settings: Settings<S, C>;
+  readonly roster: Roster<C>;
+  readonly reports: Reports<S, C>;
+  readonly requests: Requests<S, C>;
+  readonly transport: Transport;
+  readonly kind: TransportKind;
+  /** Aborted once nobody is let in any more. */
+  readonly stopping: AbortSignal;
+}
+
+/** Takes peers in: each gets a seat, a connection object and its opening handshake, or is turned away. */
+export class Admission<S, C extends WebSocketConnection> {
+  readonly #parts: AdmissionParts<S, C>;
+  readonly #connectionHost: ConnectionHost;
+  readonly #openingHost: OpeningHost;
+
+  constructor(parts: AdmissionParts<S, C>) {
+    this.#parts = parts;
+    this.#connectionHost = connectionHost(parts);
+    this.#openingHost = openingHost(parts);
+  }
+
+  /** A peer has come. */
+  accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal> {
+    const { server, settings, roster, stopping } = this.#parts;
+    if (stopping.aborted) return 503;
+    const init = { server, socket: peer.native, subprotocol: settings.subprotocol };
+    const { ip } = peer.remote;
+    if (!roster.join(peer, ip)) return this.#turnAway(peer, ip, init);
+    try {
+      const made = settings.onAccept?.(init);
+      if (isThenable(made)) return this.#acceptLater(peer, made, init);
+      return this.#connect(peer, made ?? new settings.connectionClass(init));
+    } catch (error) {
+      return this.#notAccepted(peer, error);
+    }
+  }
+
+  async #acceptLater(
+    peer: Peer,
+    made: PromiseLike<unknown>,
+    init: ConnectionInit<S>,
+  ): Promise<Opening | Refusal> {
+    const { settings, stopping, reports } = this.#parts;
+    try {
+      const tell = (error: unknown) => reports.report(handlerError("onAccept", error));
+      const connection = await waitFor(made, { until: stopping }, tell);
+      if (connection !== GAVE_UP && !stopping.aborted) {
+        return await this.#connect(peer, connection ?? new settings.connectionClass(init));
+      }
+    } catch (error) {
+      return this.#notAccepted(peer, error);
+    }
+    this.#parts.roster.leave(peer);
+    return 503;
+  }
+
+  #notAccepted(peer: Peer, error: unknown): Refusal {
+    this.#parts.roster.leave(peer);
+    this.#parts.reports.report(handlerError("onAccept", error));
+    return 500;
+  }
+
+  #connect(peer: Peer, made: unknown): Opening | Refusal | Promise<Opening | Refusal> {
+    const { server, settings, roster } = this.#parts;
+    const connection = checkConnection(made) as C;
+    const session = sessionOf(connection);
+    session.attach(this.#connectionHost, peer);
+    roster.seat(peer, connection);
+    const opening = new ServerOpening(this.#openingHost, session);
+    try {
+      const result = settings.onConnect?.(server, connection);
+      return isThenable(result)
+        ? this.#welcomeLater(opening, connection, result)
+        : welcome(opening, result);
+    } catch (error) {
+      return this.#notConnected(opening, connection, error);
+    }
+  }
+
+  async #welcomeLater(
+    opening: ServerOpening,
+    connection: C,
+    result: PromiseLike<unknown>,
+  ): Promise<Opening | Refusal> {
+    const { stopping, reports } = this.#parts;
+    try {
+      const tell = (error: unknown) => reports.report(handlerError("onConnect", error), connection);
+      const settled = await waitFor(result, { until: stopping }, tell);
+      if (settled !== GAVE_UP) return welcome(opening, settled);
+    } catch (error) {
+      return this.#notConnected(opening, connection, error);
+    }
+    opening.failed();
+    return 503;
+  }
+
+  #notConnected(opening: ServerOpening, connection: C, error: unknown): Refusal {
+    this.#parts.reports.report(handlerError("onConnect", error), connection);
+    opening.failed();
+    return 500;
+  }
+
+  /** There is no seat: the request is answered so, and no handler hears of it. */
+  #turnAway(peer: Peer, ip: string, init: ConnectionInit): Opening | Refusal {
+    const connection = new WebSocketConnection(init);
+    if (!this.#parts.roster.wait(connection, ip)) return 503;
+    const session = sessionOf(connection);
+    session.attach(this.#connectionHost, peer);
+    return new ServerOpening(this.#openingHost, session, true);
+  }
+}
+
+/** The server as its connections see it: values beside each other, since they are read for every message. */
+function connectionHost<S, C extends WebSocketConnection>(
+  { settings, roster, reports, transport, kind }: AdmissionParts<S, C>,
+): ConnectionHost {
+  const { log } = reports;
+  return {
+    maxRecvSize: settings.maxRecvSize,
+    maxSendSize: settings.maxSendSize,
+    highWaterMark: settings.highWaterMark,
+    maxBufferedAmount: settings.maxBufferedAmount,
+    // Of these only this one may be changed; it is read once for each connection.
+    get compressionThreshold() {
+      return settings.compressionThreshold;
+    },
+    closeTimeout: settings.closeTimeout,
+    transport: {
+      name: kind.name,
+      capabilities: kind.capabilities,
+      get maxPayload() {
+        return transport.maxPayload;
+      },
+    },
+    opened(opened) {
+      const connection = opened as C;
+      roster.ready.add(connection);
+      if (log.level >= 3) log.info(`${connection.ip}:${connection.port} is connected`);
+    },
+    closed(closed) {
+      const connection = closed as C;
+      roster.leave(connection);
+      if (log.level >= 3) log.info(`${connection.ip}:${connection.port} has left`);
+    },
+    report: (error, connection) => reports.report(error, connection),
+  };
+}
+
+function openingHost<S, C extends WebSocketConnection>(
+  { settings, roster, reports, requests, kind, stopping }: AdmissionParts<S, C>,
+): OpeningHost {
+  return {
+    settings,
+    engineExtends: !kind.capabilities.extensions,
+    stopping,
+    locate: (connection, ip) => roster.locate(connection, ip),
+    serve(connection, request, info) {
+      roster.serve(connection);
+      return requests.serve(request, info);
+    },
+    report: (error, connection) => reports.report(error, connection),
+  };
+}
+
+/** What `onConnect` has decided. */
+function welcome(opening: ServerOpening, result: unknown): Opening | Refusal {
+  const refused = result === false || result === 0 || result === "";
+  if (!refused && !opening.aborted) return opening;
+  opening.failed();
+  return 403;
+}
+
+function checkConnection(made: unknown): WebSocketConnection {
+  const missing = REQUIRED_MEMBERS.filter((name) =>
+    typeof made !== "object" || made === null || !(name in made)
+  );
+  if (missing.length > 0) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot use what onAccept returned: it lacks ${
+        missing.join(", ")
+      }. Return a WebSocketConnection or nothing.`,
+    );
+  }
+  if (!(made instanceof WebSocketConnection)) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot use what onAccept returned: it is no WebSocketConnection. Extend that class.",
+    );
+  }
+  if (sessionOf(made).attached) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot use what onAccept returned: it is another client's. Make a connection for each.",
+    );
+  }
+  return made;
+}

@@ -1,0 +1,78 @@
+import type { WebSocketConnection } from "../connection/connection.ts";
+import { WatchedStreams } from "../streams/watched_streams.ts";
+import { selectTransport } from "../transport/select.ts";
+import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
+import { Admission } from "./admission.ts";
+import { ConnectionList } from "./connection_list.ts";
+import { frameLog } from "./frame_log.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import type { OptionsOf } from "./options.ts";
+import { Reports } from "./reports.ts";
+import { Requests } from "./requests.ts";
+import { Roster } from "./roster.ts";
+import { checkSupported, readSettings, type Settings } from "./settings.ts";
+
+/** What a server is made of. */
+export interface Parts<S, C extends WebSocketConnection> {
+  readonly settings: Settings<S, C>;
+  readonly reports: Reports<S, C>;
+  readonly roster: Roster<C>;
+  readonly kind: TransportKind;
+  readonly transport: Transport;
+  readonly lifecycle: Lifecycle<S, C>;
+  readonly streams: WatchedStreams;
+  /** What `connections` gives. */
+  readonly list: ConnectionList<C>;
+}
+
+/**
+ * Puts a server together.
+ *
+ * @param server What handlers are given.
+ * @param options What to serve and how.
+ * @returns Its parts.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an invalid option, ERR_UNSUPPORTED for what the
+ * transport or the runtime cannot do.
+ */
+export function assemble<S, C extends WebSocketConnection>(
+  server: S,
+  options: OptionsOf<S, C>,
+): Parts<S, C> {
+  const settings = readSettings(options);
+  const kind = selectTransport(settings.transport);
+  checkSupported(options, settings, kind);
+  const stopping = new AbortController();
+  const reports = new Reports(server, settings);
+  const roster = new Roster<C>(settings);
+  const requests = new Requests(settings, reports, stopping.signal);
+  const streams = new WatchedStreams({
+    server,
+    warn: (message) => reports.log.warn(message),
+    report: (error) => reports.report(error),
+  });
+  streams.readables.add(settings.watchReadable);
+  streams.writables.add(settings.watchWritable);
+  const trace = frameLog(reports.log);
+  const host: TransportHost = {
+    limits: settings,
+    // These two may be set while it runs.
+    get extensions() {
+      return settings.extensions;
+    },
+    get trace() {
+      return settings.debug < 4 ? null : trace;
+    },
+    servesRequests: settings.onRequest !== undefined,
+    proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
+    accept: (peer) => admission.accept(peer),
+    reserve: (ip) => roster.reserve(ip),
+    request: (request, info) => requests.serve(request, info),
+    report: (error) => reports.report(error),
+  };
+  const transport = kind.make(host);
+  const parts = { server, settings, reports, roster, requests, transport, kind };
+  const admission = new Admission({ ...parts, stopping: stopping.signal });
+  const lifecycle = new Lifecycle({ ...parts, streams, stopping });
+  const list = new ConnectionList(roster.ready);
+  return { settings, reports, roster, kind, transport, lifecycle, streams, list };
+}

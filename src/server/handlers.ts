@@ -1,0 +1,44 @@
+import type { WebSocketConnection } from "../connection/connection.ts";
+import { setHandlers } from "../connection/handlers.ts";
+import type { HandlersOf } from "./options.ts";
+
+/** The handlers of a server by event, as `on()` takes them. */
+export interface EventsOf<S, C extends WebSocketConnection> {
+  /** See `onAccept`. */
+  accept?: HandlersOf<S, C>["onAccept"];
+  /** See `onConnect`. */
+  connect?: HandlersOf<S, C>["onConnect"];
+  /** See `onShutdown`. */
+  shutdown?: HandlersOf<S, C>["onShutdown"];
+  /** See `onTick`. */
+  tick?: HandlersOf<S, C>["onTick"];
+  /** See `onError`. */
+  error?: HandlersOf<S, C>["onError"];
+}
+
+/** The events of a server, each with the option that is the handler's. */
+const EVENTS = {
+  accept: "onAccept",
+  connect: "onConnect",
+  shutdown: "onShutdown",
+  tick: "onTick",
+  error: "onError",
+} as const satisfies Record<keyof EventsOf<unknown, WebSocketConnection>, string>;
+
+/**
+ * Sets handlers by event, all or none.
+ *
+ * @param target Where the handlers are, under the names of the options.
+ * @param handlers The handlers; undefined takes one away.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
+ */
+export function setEvents<S, C extends WebSocketConnection>(
+  target: HandlersOf<S, C>,
+  handlers: EventsOf<S, C>,
+): void {
+  const checked: EventsOf<S, C> = {};
+  setHandlers(checked, handlers, Object.keys(EVENTS), "server");
+  for (const [event, handler] of Object.entries(checked)) {
+    target[EVENTS[event as keyof typeof EVENTS]] = handler;
+  }
+}

@@ -1,0 +1,263 @@
+import { handlerError, WebSocketError } from "../base/errors.ts";
+import { isThenable } from "../base/thenable.ts";
+import { Ticker } from "../base/ticker.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import { tidyDeadlines } from "../transport/deadlines.ts";
+import type { ListeningAddress, Transport, TransportKind } from "../transport/transport.ts";
+import { Liveness } from "./liveness.ts";
+import { waitFor } from "./patience.ts";
+import type { Reports } from "./reports.ts";
+import type { Requests } from "./requests.ts";
+import type { Roster } from "./roster.ts";
+import { silenceInterval } from "./option_table.ts";
+import type { BunWebSocketOptions } from "./options.ts";
+import { checkProxyProtocol, type Settings } from "./settings.ts";
+
+/** What the life of a server is made of. */
+export interface LifecycleParts<S, C extends WebSocketConnection> {
+  readonly server: S;
+  readonly settings: Settings<S, C>;
+  readonly reports: Reports<S, C>;
+  readonly roster: Roster<C>;
+  readonly requests: Requests<S, C>;
+  readonly transport: Transport;
+  readonly kind: TransportKind;
+  /** What runs beside the connections, from the start on. */
+  readonly streams: { run(): void; stop(): void };
+  /** Aborted here, once nobody is to be let in any more. */
+  readonly stopping: AbortController;
+}
+
+/** A server's life: what it starts, and what it ends when it shuts down. */
+export class Lifecycle<S, C extends WebSocketConnection> {
+  readonly #parts: LifecycleParts<S, C>;
+  readonly #liveness: Liveness;
+  readonly #ticker: Ticker;
+  readonly #finished = Promise.withResolvers<void>();
+  #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
+  #listening: Promise<ListeningAddress> | undefined;
+  #shuttingDown: Promise<void> | undefined;
+  /** Where it listens, once it does. */
+  address: ListeningAddress | undefined;
+
+  constructor(parts: LifecycleParts<S, C>) {
+    this.#parts = parts;
+    this.#liveness = new Liveness(parts.roster.ready);
+    this.#ticker = new Ticker(() => this.#call("onTick"));
+  }
+
+  get running(): boolean {
+    return this.#state === "running";
+  }
+
+  /** Settles when the server has shut down. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  // Starting.
+
+  /** Listens, and runs all else. */
+  async start(): Promise<void> {
+    const { reports, kind } = this.#parts;
+    if (this.#state !== "new") {
+      throw reports.keep(
+        new WebSocketError("ERR_STATE", "Cannot start a server twice: make another one"),
+      );
+    }
+    this.#state = "starting";
+    try {
+      this.#listening = this.#listen();
+      this.address = await this.#listening;
+    } catch (error) {
+      // It may be tried again, unless it was told to shut down meanwhile.
+      if (this.#shuttingDown === undefined) this.#state = "new";
+      throw reports.keep(error as WebSocketError);
+    }
+    if (this.#shuttingDown !== undefined) {
+      await this.#shuttingDown;
+      throw reports.keep(
+        new WebSocketError(
+          "ERR_STATE",
+          "Cannot start a server that is told to shut down meanwhile",
+        ),
+      );
+    }
+    this.#run();
+    const { ip, port } = this.address;
+    reports.log.info(`Listening on ${ip}:${port} (${kind.name})`);
+  }
+
+  async #listen(): Promise<ListeningAddress> {
+    const { settings, transport } = this.#parts;
+    const { hostname, port, tls, listen } = settings;
+    try {
+      const address = await transport.listen({ hostname, port, tls, listener: listen });
+      if (settings.proxyProtocol) await this.#checkListener(address);
+      return address;
+    } catch (error) {
+      if (error instanceof WebSocketError) throw error;
+      throw listenError(error, `${hostname ?? "0.0.0.0"}:${port}`, tls !== undefined);
+    }
+  }
+
+  /** A listener of the caller's own tells only now whether it speaks TLS. */
+  async #checkListener({ secure }: ListeningAddress): Promise<void> {
+    try {
+      checkProxyProtocol(secure);
+    } catch (error) {
+      await this.#parts.transport.stop();
+      throw error;
+    }
+  }
+
+  /** Opens a WebSocket for an application's own HTTP server, which takes the place of a listener. */
+  async upgrade(request: Request, info: unknown): Promise<Response> {
+    const { transport, reports } = this.#parts;
+    if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
+    if (this.#state === "new") this.#run();
+    try {
+      return await transport.upgrade(request, info);
+    } catch (error) {
+      throw error instanceof WebSocketError ? reports.keep(error) : error;
+    }
+  }
+
+  /** Makes the handlers that this server needs for it, together with those of others. */
+  websocket(what: string, ...others: BunWebSocketOptions[]): BunWebSocketOptions {
+    const { transport, reports } = this.#parts;
+    if (transport.upgrade === undefined) throw this.#notMounted(what);
+    const makes = transport.websocket !== undefined;
+    if (makes && others.some((it) => typeof it?.message !== "function")) {
+      throw reports.keep(
+        new WebSocketError(
+          "ERR_INVALID_ARGUMENT",
+          "Cannot use these handlers: there is no function message. Give what Bun.serve would take as websocket.",
+        ),
+      );
+    }
+    try {
+      return transport.websocket?.(...others) as BunWebSocketOptions;
+    } catch (error) {
+      throw error instanceof WebSocketError ? reports.keep(error) : error;
+    }
+  }
+
+  #notMounted(what: string): WebSocketError {
+    const { kind, reports } = this.#parts;
+    return reports.keep(
+      new WebSocketError(
+        "ERR_UNSUPPORTED",
+        `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http".`,
+      ),
+    );
+  }
+
+  #run(): void {
+    this.#state = "running";
+    this.reschedule();
+    this.#parts.streams.run();
+  }
+
+  /** Sets the timers anew, after a time was changed. */
+  reschedule(): void {
+    if (!this.running) return;
+    const { settings, kind } = this.#parts;
+    // An engine that cannot be pinged by us looks for silence by itself, and does not tell of its pongs.
+    const silenceMax = kind.capabilities.ping ? settings.silenceMax : 0;
+    this.#liveness.schedule(silenceMax, silenceInterval(settings));
+    this.#ticker.schedule(settings.tickPeriod);
+  }
+
+  // Shutting down.
+
+  /** Ends all that was started; further calls wait for the same. */
+  shutdown(): Promise<void> {
+    return this.#shuttingDown ??= this.#shutdown();
+  }
+
+  async #shutdown(): Promise<void> {
+    const { reports, roster, requests, transport, streams, stopping } = this.#parts;
+    this.#state = "stopping";
+    stopping.abort();
+    this.#liveness.stop();
+    this.#ticker.stop();
+    streams.stop();
+    // Who has called start() is told of what fails.
+    await this.#step(() => this.#listening?.then(nothing, nothing));
+    await this.#step(() => transport.stop());
+    await this.#step(() => this.#call("onShutdown"));
+    for (const connection of roster.idle()) this.#takeLeave(connection);
+    await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
+    for (const connection of roster.everyone()) {
+      this.#attempt(() => sessionOf(connection).abandon(), connection);
+    }
+    await this.#step(() => transport.end?.());
+    tidyDeadlines();
+    this.#state = "stopped";
+    reports.log.info("Shut down");
+    this.#finished.resolve();
+  }
+
+  /** Waits for a step, but for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  async #step(act: () => Promise<unknown> | undefined): Promise<void> {
+    const { settings, reports } = this.#parts;
+    const tell = (error: unknown) => reports.report(error);
+    try {
+      const done = act();
+      if (done !== undefined) await waitFor(done, { seconds: settings.closeTimeout }, tell);
+    } catch (error) {
+      tell(error);
+    }
+  }
+
+  #takeLeave(connection: WebSocketConnection): void {
+    // A subclass may have a `disconnect` of its own, which may fail.
+    if (this.#attempt(() => connection.disconnect(GOING_AWAY), connection)) return;
+    this.#attempt(() => sessionOf(connection).disconnect(GOING_AWAY, ""), connection);
+  }
+
+  /** Does what may throw; gives whether it did not. */
+  #attempt(act: () => unknown, connection: WebSocketConnection): boolean {
+    const { reports } = this.#parts;
+    const failed = (error: unknown) =>
+      reports.report(handlerError("disconnect", error), connection);
+    try {
+      const result = act();
+      if (isThenable(result)) result.then(undefined, failed);
+      return true;
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+  }
+
+  /** Calls one of the server's handlers; never rejects. */
+  async #call(name: "onShutdown" | "onTick"): Promise<void> {
+    const { settings, server, reports } = this.#parts;
+    try {
+      await settings[name]?.(server);
+    } catch (error) {
+      reports.report(handlerError(name, error));
+    }
+  }
+}
+
+/** The close code of a server that shuts down (RFC 6455 §7.4.1). */
+const GOING_AWAY = 1001;
+
+function nothing(): void {}
+
+function listenError(cause: unknown, address: string, secure: boolean): WebSocketError {
+  const { code, message } = cause as { code?: string; message?: string };
+  const why = code === "EADDRINUSE"
+    ? "the port is in use. Choose another, or 0 to let the system choose."
+    : code === "EACCES"
+    ? "it is not permitted. Choose a port above 1023."
+    : code === "EADDRNOTAVAIL"
+    ? "this machine has no such address."
+    : secure && /PEM|certificate|key|ASN|SSL/i.test(`${code} ${message}`)
+    ? `the certificate or its key cannot be read (${message}). Give both as PEM texts.`
+    : `${message ?? cause}`;
+  return new WebSocketError("ERR_LISTEN", `Cannot listen on ${address}: ${why}`, cause);
+}

@@ -1,0 +1,123 @@
+import type { WebSocketError } from "../base/errors.ts";
+import type { DebugLevel } from "../base/logger.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { Capabilities, TransportName } from "../transport/transport.ts";
+import type { Parts } from "./assembly.ts";
+import type { ConnectionClass, HandlersOf } from "./options.ts";
+import {
+  type Option,
+  type OptionName,
+  OPTIONS,
+  readOption,
+  type SilenceSettings,
+} from "./option_table.ts";
+
+/**
+ * The properties of a server `S` with connections of class `C`. Handlers and settings may be changed while it
+ * runs; a setting holds for connections made after it was set.
+ */
+export interface PropertiesOf<S, C extends WebSocketConnection> {
+  /** The name of the transport: "deno_http", "deno_tcp", "bun_http" or "bun_tcp". */
+  readonly transport: TransportName;
+  /** What the transport can do. */
+  readonly capabilities: Capabilities;
+  /** The address that it listens on, once started. */
+  readonly ip: string | undefined;
+  /** The port that it listens on, once started; before, the one asked for. */
+  readonly port: number;
+  /** Whether it serves TLS. */
+  readonly isSsl: boolean;
+  /** The runtime's listening socket or HTTP server, once started. */
+  readonly listen: unknown;
+  /** The same as `listen`. */
+  readonly socket: unknown;
+  /** The last error, else undefined. */
+  readonly error: WebSocketError | undefined;
+
+  /** Makes the connection object for a peer that has come. */
+  onAccept: HandlersOf<S, C>["onAccept"];
+  /** Sets up a connection before anything has been read from it. */
+  onConnect: HandlersOf<S, C>["onConnect"];
+  /** Called before the connections are disconnected. */
+  onShutdown: HandlersOf<S, C>["onShutdown"];
+  /** Called every `tickPeriod` seconds. */
+  onTick: HandlersOf<S, C>["onTick"];
+  /** Told of everything that fails. */
+  onError: HandlersOf<S, C>["onError"];
+  /** The class of connections. */
+  connectionClass: ConnectionClass<C>;
+  /** The subprotocols that this server speaks. */
+  subprotocol: readonly string[];
+  /** Messages of fewer bytes go uncompressed. */
+  compressionThreshold: number;
+  /**
+   * How many seconds a peer may be silent; 0 turns the checks off. On `deno_http` it holds for connections
+   * made after it was set.
+   */
+  silenceMax: number;
+  /** How many seconds lie between two checks for silence. */
+  silenceCheckInterval: number;
+  /** How many seconds lie between two calls of `onTick`; 0 for none. */
+  tickPeriod: number;
+  /** How much is logged: 0 nothing to 4 every frame. */
+  debug: DebugLevel;
+  /** Whether `connections` gives a plain array. */
+  legacy: boolean;
+}
+
+// deno-lint-ignore no-explicit-any -- what is defined here is the same for all servers and connections
+type AnyParts = Parts<any, any>;
+
+const listener = ({ transport, settings }: AnyParts) => transport.listener ?? settings.listen;
+
+/** What a server tells of itself. */
+const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
+  transport: ({ kind }) => kind.name,
+  capabilities: ({ kind }) => kind.capabilities,
+  ip: ({ lifecycle, settings }) => lifecycle.address?.ip ?? settings.hostname,
+  port: ({ lifecycle, settings }) => lifecycle.address?.port ?? settings.port,
+  isSsl: ({ lifecycle, settings }) => lifecycle.address?.secure ?? settings.tls !== undefined,
+  listen: listener,
+  socket: listener,
+  error: ({ reports }) => reports.lastError,
+};
+
+type Values = Record<OptionName, unknown> & SilenceSettings;
+
+/**
+ * Defines the properties of servers that {@linkcode PropertiesOf} declares. Those that may be set come from
+ * the table of options.
+ *
+ * @param prototype The prototype of the class.
+ * @param partsOf Gives what a server is made of.
+ */
+export function defineProperties<Server extends object>(
+  prototype: Server,
+  partsOf: (server: Server) => AnyParts,
+): void {
+  for (const [name, read] of Object.entries(READONLY)) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Server) {
+        return read(partsOf(this));
+      },
+    });
+  }
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const { settable, timed, otherwise }: Option<unknown> = OPTIONS[name];
+    if (!settable) continue;
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Server) {
+        const settings = partsOf(this).settings as unknown as Values;
+        return settings[name] ?? otherwise?.(settings);
+      },
+      set(this: Server, value: unknown) {
+        const { settings, reports, lifecycle } = partsOf(this);
+        const read = reports.keeping(() => readOption(name, value));
+        (settings as unknown as Record<string, unknown>)[name] = read;
+        if (timed) lifecycle.reschedule();
+      },
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { WebSocketError } from "../base/errors.ts";
+import { LeveledLogger } from "../base/logger.ts";
+import { isThenable } from "../base/thenable.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { Settings } from "./settings.ts";
+
+/** What becomes of a server's errors: they are kept, logged and told. */
+export class Reports<S, C extends WebSocketConnection> {
+  readonly log: LeveledLogger;
+  /** The last error. */
+  lastError: WebSocketError | undefined;
+  readonly #server: S;
+  readonly #settings: Pick<Settings<S, C>, "debug" | "logger" | "onError">;
+
+  /**
+   * @param server What `onError` is given.
+   * @param settings Read anew for each error.
+   */
+  constructor(server: S, settings: Pick<Settings<S, C>, "debug" | "logger" | "onError">) {
+    this.#server = server;
+    this.#settings = settings;
+    this.log = new LeveledLogger(settings);
+  }
+
+  /** Keeps and logs an error, and tells those who want to know; never throws. */
+  report(error: unknown, connection?: object): void {
+    const known = error instanceof WebSocketError ? error : new WebSocketError(
+      "ERR_STATE",
+      error instanceof Error ? error.message : String(error),
+      error,
+    );
+    this.lastError = known;
+    const of = connection as C | undefined;
+    const where = of === undefined ? "" : `${of.ip}:${of.port}: `;
+    const byPeer = known.code === "ERR_PROTOCOL" || known.code === "ERR_TOO_SLOW";
+    if (byPeer) this.log.warn(where + known.message);
+    else this.log.error(where + known.message, known.cause);
+    this.#tell(() => this.#settings.onError?.(this.#server, known, of));
+    if (of !== undefined) this.#tell(() => of.onError?.(of, known));
+  }
+
+  /** Keeps an error that is thrown to the caller, who need not be told otherwise. */
+  keep(error: WebSocketError): WebSocketError {
+    return this.lastError = error;
+  }
+
+  /** Does what may throw to the caller, and keeps the error. */
+  keeping<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof WebSocketError) this.keep(error);
+      throw error;
+    }
+  }
+
+  #tell(handler: () => unknown): void {
+    // An error handler that fails is logged and not told of again, or it would fail for ever.
+    const failed = (cause: unknown) => this.log.error("An error handler failed", cause);
+    try {
+      const result = handler();
+      if (isThenable(result)) result.then(undefined, failed);
+    } catch (cause) {
+      failed(cause);
+    }
+  }
+}

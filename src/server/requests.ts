@@ -1,0 +1,55 @@
+import { handlerError } from "../base/errors.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { RequestInfo } from "../transport/transport.ts";
+import type { Reports } from "./reports.ts";
+import type { Settings } from "./settings.ts";
+
+/** Plain HTTP requests, as `onRequest` serves them. */
+export class Requests<S, C extends WebSocketConnection> {
+  readonly #settings: Pick<Settings<S, C>, "onRequest" | "trustProxy">;
+  readonly #reports: Reports<S, C>;
+  readonly #stopping: AbortSignal;
+  readonly #underWay = new Set<Promise<Response>>();
+
+  constructor(
+    settings: Pick<Settings<S, C>, "onRequest" | "trustProxy">,
+    reports: Reports<S, C>,
+    stopping: AbortSignal,
+  ) {
+    this.#settings = settings;
+    this.#reports = reports;
+    this.#stopping = stopping;
+  }
+
+  /** Serves a request; never rejects. */
+  async serve(request: Request, info: RequestInfo): Promise<Response> {
+    if (this.#stopping.aborted) {
+      return new Response("Cannot serve requests any more: shutting down\n", { status: 503 });
+    }
+    const answering = this.#answer(request, info);
+    this.#underWay.add(answering);
+    try {
+      return await answering;
+    } finally {
+      this.#underWay.delete(answering);
+    }
+  }
+
+  /** Settles when no handler is at work any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  async #answer(request: Request, info: RequestInfo): Promise<Response> {
+    try {
+      const { trustProxy, onRequest } = this.#settings;
+      const remote = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
+      const response = await onRequest!(request, { ...info, remote });
+      if (response instanceof Response) return response;
+      throw new TypeError("it gave no Response");
+    } catch (error) {
+      this.#reports.report(handlerError("onRequest", error));
+      return new Response("Internal Server Error\n", { status: 500 });
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
+import { describe, it } from "node:test";
+import {
+  type Extension,
+  type WebSocketConnection,
+  WebSocketError,
+  WebSocketServer,
+  type WebSocketServerOptions,
+} from "../../mod.ts";
+import { OPTIONS } from "../../src/server/option_table.ts";
+import { allPaths } from "../support/all_paths.ts";
+import { bytePaths, connectOver, openOver, serveOver } from "../support/byte_paths.ts";
+import { Journal } from "../support/journal.ts";
+import { RawClient, upgradeRequest } from "../support/raw_client.ts";
+import { cert, handling, key, serve, transports, variants } from "../support/transports.ts";
+import { assertInvalid, errorOf } from "../support/unsupported.ts";
+
+for (const { name, transport } of transports) {
+  describe(`options over ${name}`, () => {
+    const make = (options: object) => () => new WebSocketServer({ transport, ...options });
+
+    it("tls: a key that would not be heeded is refused by name, with what to do", () => {
+      for (
+        const more of [
+          { ca: cert, requestCert: true, rejectUnauthorized: true },
+          { minVersion: "TLSv1.3" },
+          { passphrase: "secret" },
+          { no_such_option: 1 },
+        ]
+      ) {
+        const error = errorOf(make({ tls: { cert, key, ...more } }));
+        assertEquals(error.code, "ERR_INVALID_ARGUMENT");
+        for (const it of Object.keys(more)) assertStringIncludes(error.message, it);
+        assertStringIncludes(error.message, "listen: createServer({ … }) of node:tls");
+        assertEquals(error.message.includes("BEGIN") || error.message.includes("secret"), false);
+      }
+      make({ tls: { cert, key, ca: undefined } })();
+    });
+
+    it("hostname: an empty one is refused, which the runtimes take for different addresses", () => {
+      assertInvalid(make({ hostname: "" }), /hostname "": .*"0\.0\.0\.0"/);
+    });
+
+    it("listen: a Server of node:http or node:https is refused, with what to do", () => {
+      for (const listen of [createHttpServer(), createHttpsServer({ cert, key })]) {
+        assertInvalid(make({ transport: "tcp", listen }), /node:net or node:tls.*onRequest/);
+      }
+    });
+
+    it("allowedOrigins: file:// and null can be named, and are let in only then", async () => {
+      const list = ["file://", "null", "https://example.com"];
+      const variant = { name, transport, secure: false, engine: "tcp" } as const;
+      for (const allowedOrigins of [list, list.slice(0, 1), list.slice(1, 2), list.slice(2)]) {
+        await using served = await serve(variant, { allowedOrigins });
+        for (const Origin of [...list, "file://host", "file://x", "nul"]) {
+          const { status } = await RawClient.ask(served.url, upgradeRequest({ Origin }));
+          assertEquals(status, allowedOrigins.includes(Origin) ? 101 : 403, Origin);
+        }
+      }
+      for (const wrong of ["file://*.", "NULL", "file:///", "file:"]) {
+        assertInvalid(make({ allowedOrigins: [wrong] }), /allowedOrigins .*"file:\/\/" or "null"/);
+      }
+    });
+
+    it("on: sets all handlers or none", () => {
+      const server = make({})();
+      const [connect, tick] = [() => {}, () => {}];
+      server.on({ connect, tick });
+      for (const wrong of [{ shutdown: 5 }, { conect: () => {} }, { error: null }]) {
+        const handlers = { connect: () => {}, tick: undefined, ...wrong } as object;
+        assertInvalid(() => server.on(handlers), new RegExp(Object.keys(wrong)[0]));
+        assertEquals([server.onConnect, server.onTick], [connect, tick]);
+        assertEquals([server.onShutdown, server.onError], [undefined, undefined]);
+      }
+    });
+
+    it("a property takes what its option takes, and one that is refused leaves it as it was", () => {
+      const server = make({})();
+      const settable = Object.entries(OPTIONS).filter(([, { settable }]) => settable);
+      assertEquals(settable.length >= 13, true);
+      for (const [property] of settable) {
+        const wrong = { [property]: Symbol("wrong") };
+        const before = server[property as keyof WebSocketServer];
+        errorOf(make(wrong));
+        errorOf(() => Object.assign(server, wrong));
+        assertEquals(server[property as keyof WebSocketServer], before, property);
+      }
+    });
+
+    it("a property is the server's own, and follows what it depends on", () => {
+      const [one, other] = [make({})(), make({ silenceCheckInterval: 3 })()];
+      assertEquals([one.silenceCheckInterval, other.silenceCheckInterval], [10, 3]);
+      one.silenceMax = 8;
+      assertEquals([one.silenceCheckInterval, other.silenceMax], [4, 20]);
+      class Subclass extends WebSocketServer {}
+      const third = new Subclass({ transport, debug: 2 });
+      third.debug = 3;
+      assertEquals([third.debug, one.debug], [3, 1]);
+    });
+
+    it("calls that give promises reject and do not throw", async () => {
+      const server = make({})();
+      const calls = [() => server.start(), () => server.start()];
+      if (transport === "tcp") {
+        calls.push(() => server.upgrade(new Request("http://a"), {}) as never);
+      }
+      const promises = calls.map((call) => call());
+      await promises[0];
+      for (const promise of promises.slice(1)) await assertRejects(() => promise, WebSocketError);
+      await server.shutdown();
+      if (transport === "http") {
+        // Neither is a request of the runtime's, whatever comes of it.
+        const upgraded = server.upgrade(null as never, null);
+        assertEquals(upgraded instanceof Promise, true);
+        await upgraded.catch(() => {});
+      }
+    });
+  });
+}
+
+for (const path of variants) {
+  it(`a start that failed leaves nothing over ${path.name}: the next one accepts once`, async () => {
+    const blocker = createServer().listen(0, "127.0.0.1");
+    await once(blocker, "listening");
+    const { port } = blocker.address() as AddressInfo;
+    const connected = new Journal<WebSocketConnection>();
+    await using server = new WebSocketServer({
+      transport: path.transport,
+      tls: path.secure ? { cert, key } : undefined,
+      hostname: "127.0.0.1",
+      port,
+      onConnect: (_server, connection) => connected.add(connection),
+    });
+    await assertRejects(() => server.start(), WebSocketError);
+    blocker.close();
+    await once(blocker, "close");
+    await server.start();
+    using _client = await RawClient.open(`${path.secure ? "wss" : "ws"}://127.0.0.1:${port}`);
+    assertEquals(connected.entries.length, 1);
+  });
+}
+
+for (const path of allPaths) {
+  describe(`broadcast over ${path.name}`, () => {
+    it("refuses what send refuses, and sends nobody anything then", async () => {
+      await using served = await serveOver(path, { maxSendSize: 10 });
+      using client = await openOver(path, served.url);
+      while (served.server.connections.size < 1) await new Promise((go) => setImmediate(go));
+      for (
+        const wrong of [
+          new Uint16Array([1, 2]),
+          new ArrayBuffer(2),
+          { a: 1 },
+          5,
+          null,
+          undefined,
+          ["x"],
+          "\ud800",
+          "12345678901",
+          new Uint8Array(11),
+        ]
+      ) {
+        const [how, told] = ["send", "broadcast"].map((method) => {
+          const target = method === "send" ? [...served.server.connections][0] : served.server;
+          try {
+            (target as unknown as Record<string, (data: unknown) => unknown>)[method](wrong);
+          } catch (error) {
+            return (error as Error).name;
+          }
+          return "nothing";
+        });
+        assertEquals([typeof how, told], ["string", how], String(wrong));
+      }
+      served.server.broadcast("x");
+      assertEquals((await client.frame())?.payload.toString(), "x");
+    });
+
+    it("sends memory that is shared with other threads", async () => {
+      await using served = await serveOver(path);
+      using client = await openOver(path, served.url);
+      while (served.server.connections.size < 1) await new Promise((go) => setImmediate(go));
+      const shared = new Uint8Array(new SharedArrayBuffer(2));
+      shared.set([7, 8]);
+      assertEquals(served.server.broadcast(shared), 1);
+      assertEquals([...(await client.frame())!.payload], [7, 8]);
+    });
+
+    it("goes on past a connection that it cannot be sent to, which is told once", async () => {
+      const ready = new Journal<WebSocketConnection>();
+      await using served = await serveOver(path, handling({ ready: ready.add }));
+      const clients = [];
+      for (let i = 0; i < 3; i++) {
+        clients.push(await openOver(path, served.url));
+        await ready.next();
+      }
+      ready.entries[1].maxSendSize = 3;
+      assertEquals(served.server.broadcast("four"), 2);
+      assertEquals(served.server.broadcast("two"), 3);
+      assertEquals(served.errors.map((it) => (it as WebSocketError).cause instanceof RangeError), [
+        true,
+      ]);
+      const got = await Promise.all(clients.map(async (it) => `${(await it.frame())?.payload}`));
+      assertEquals(got, ["four", "two", "four"]);
+      for (const it of clients) it[Symbol.dispose]();
+    });
+  });
+}
+
+for (const path of bytePaths) {
+  it(`a broadcast over ${path.name} goes on past an extension that throws`, async () => {
+    const failing: Extension = {
+      name: "x-failing",
+      negotiate: () => ({
+        rsv: 0x20,
+        parameters: [],
+        decode: (payload) => payload,
+        encode() {
+          throw new Error("not today");
+        },
+      }),
+    };
+    const options: WebSocketServerOptions = { extensions: failing, compressionThreshold: 0 };
+    await using served = await serveOver(path, options);
+    using broken = await openOver(path, served.url, { "Sec-WebSocket-Extensions": "x-failing" });
+    using whole = await connectOver(path, served.url);
+    whole.write(upgradeRequest());
+    assertEquals((await whole.response(true)).status, 101);
+    while (served.server.connections.size < 2) await new Promise((go) => setImmediate(go));
+    served.server.broadcast("still here");
+    assertEquals((await whole.frame())?.payload.toString(), "still here");
+    assertEquals(served.errors.length, 1);
+    assertEquals(broken.received.toString().includes("still here"), false);
+  });
+}
