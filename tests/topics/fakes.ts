@@ -50,13 +50,18 @@ export interface PlainMessage extends SharedMessage {
   readonly publication: Publication;
 }
 
+/** A message that several connections send, as far as tests look at it. */
+export function sharedMessage(data: string | Uint8Array): SharedMessage {
+  return { data, size: data.length, frame: () => new Uint8Array() };
+}
+
 /** The plain format, counting what it encodes. */
 export class PlainFormat implements Format {
   encoded = 0;
 
   publication(_topic: string, publication: Publication): PlainMessage {
     this.encoded++;
-    return { data: publication.data, publication, frame: () => new Uint8Array() };
+    return { ...sharedMessage(publication.data), publication };
   }
 }
 

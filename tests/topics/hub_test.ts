@@ -8,6 +8,7 @@ import {
   HISTORY,
   makeHub,
   PlainFormat,
+  sharedMessage,
   TestClock,
   type TestHubOptions,
   TestSubscriber,
@@ -53,7 +54,7 @@ describe("hub: subscribing and publishing in memory", () => {
     void hub.publish("t", "before");
     void subscriptions.subscribe("t");
     void hub.publish("t", "1");
-    subscriber.deliver({ data: "sent", frame: () => new Uint8Array() });
+    subscriber.deliver(sharedMessage("sent"));
     void hub.publish("t", "2");
     subscriptions.unsubscribe("t");
     void hub.publish("t", "after");
