@@ -41,7 +41,6 @@ const WAYS: [name: string, last: Uint8Array, reset: boolean, code: number][] = [
 
 function describeMessages(path: BytePath): void {
   for (const [name, last, reset, code] of WAYS) {
-    // Under Deno a client of node:tls cannot be told to reset: it ends as others do.
     it(`messages before ${name} are delivered while a handler is busy, then the end`, async () => {
       const journal = new Journal<string>();
       const gate = Promise.withResolvers<void>();
@@ -112,9 +111,9 @@ function describeAnswers(path: BytePath): void {
         handling({ utf8: (connection) => void connection.sendBinary(new Uint8Array(size)) }),
       );
       using client = await openOver(path, served.url);
-      client.socket.pause();
+      client.pause();
       client.socket.end(messages("go"));
-      client.socket.resume();
+      client.resume();
       assertEquals((await client.frame())?.payload.length, size);
       assertEquals(await client.frame(), null);
       assertEquals(client.socket.errored ?? null, null);
@@ -126,9 +125,9 @@ function describeAnswers(path: BytePath): void {
         handling({ utf8: (connection) => void connection.sendBinary(new Uint8Array(size)) }),
       );
       using client = await openOver(path, served.url);
-      client.socket.pause();
+      client.pause();
       client.socket.end(concat(messages("go"), CLOSE));
-      client.socket.resume();
+      client.resume();
       assertEquals((await client.frame())?.payload.length, size);
       assertEquals(await client.closeCode(), 1000);
     });
