@@ -111,11 +111,12 @@ const ROWS: Row[] = [
     engines: { deno_http: 400 },
   },
   {
-    rule: "no Host (RFC 9112 §3.2)",
-    request: request({ Host: "" }),
-    status: 400,
-    engines: { deno_http: 101 },
+    rule: "Content-Length: 0 (RFC 9110 §8.6)",
+    request: request({ "Content-Length": "0" }),
+    status: 101,
+    engines: { deno_http: 400 },
   },
+  { rule: "no Host (RFC 9112 §3.2)", request: request({ Host: "" }), status: 400 },
   {
     rule: "two Hosts (RFC 9112 §3.2)",
     request: twice("Host: elsewhere"),

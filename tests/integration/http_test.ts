@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { type RequestInfo, WebSocketError, WebSocketServer } from "../../mod.ts";
@@ -244,13 +244,15 @@ for (const variant of variants.filter(({ transport }) => transport === "http")) 
 }
 
 describe("mounting over tcp", () => {
-  it("is refused with the transport that can: ERR_UNSUPPORTED", () => {
+  it("is refused with the transport that can: ERR_UNSUPPORTED", async () => {
     const server = new WebSocketServer({ transport: "tcp" });
-    const request = new Request("http://127.0.0.1/");
-    for (const mount of [() => server.upgrade(request, {}), () => server.websocket]) {
-      const error = assertThrows(mount, WebSocketError, 'transport: "http"');
-      assertEquals(error.code, "ERR_UNSUPPORTED");
-    }
+    const upgrade = () => server.upgrade(new Request("http://127.0.0.1/"), {});
+    for (
+      const error of [
+        await assertRejects(upgrade, WebSocketError, 'transport: "http"'),
+        assertThrows(() => server.websocket, WebSocketError, 'transport: "http"'),
+      ]
+    ) assertEquals(error.code, "ERR_UNSUPPORTED");
     assertEquals(server.capabilities.mount, false);
   });
 });

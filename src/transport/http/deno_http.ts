@@ -37,7 +37,8 @@ export class DenoHttpTransport implements Transport {
   #stopped = false;
   // How many requests have come whose responses have not gone out.
   #underWay = 0;
-  #answeredAll: (() => void) | null = null;
+  // Whether there were any when it stopped.
+  #busy = false;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -103,35 +104,39 @@ export class DenoHttpTransport implements Transport {
   stop(): Promise<void> {
     // Deno's own shutdown would end the WebSockets too, before the server has taken leave of them.
     this.#stopped = true;
+    this.#busy = this.#underWay > 0;
     return Promise.resolve();
   }
 
-  /** Deno's own shutdown would wait for clients that have sent half a request too, for as long as they like. */
   async end(): Promise<void> {
-    await this.#allAnswered();
     const server = this.#server;
     this.#server = null;
-    if (this.#aborter === null) return;
-    this.#aborter.abort();
+    if (server === null || this.#aborter === null) return;
     try {
-      await server?.finished;
+      // Deno's own shutdown would wait for clients that have sent half a request too, for as long as they like.
+      // But it lets the bytes of responses go out, of which an abort leaves nothing; the two cannot be combined.
+      if (this.#busy) await this.#patiently(server.shutdown());
+      else {
+        this.#aborter.abort();
+        await server.finished;
+      }
     } catch (error) {
       this.#host.report(error);
     }
   }
 
-  /** Waits for the requests under way, but for no longer than `closeTimeout`. */
-  async #allAnswered(): Promise<void> {
-    if (this.#underWay === 0) return;
-    const answered = Promise.withResolvers<void>();
-    this.#answeredAll = answered.resolve;
-    const timer = setTimeout(answered.resolve, this.#host.limits.closeTimeout * 1000);
-    await answered.promise;
+  /** Waits for no longer than `closeTimeout`. */
+  async #patiently(done: Promise<void>): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#host.limits.closeTimeout * 1000);
+    });
+    await Promise.race([done, late]);
     clearTimeout(timer);
   }
 
   readonly #completed = (): void => {
-    if (--this.#underWay === 0) this.#answeredAll?.();
+    this.#underWay--;
   };
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
