@@ -17,10 +17,9 @@ export {
   type Rejection,
 } from "./connection/handshake.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
+export type { ConnectionClass, ExtensionLike } from "./connection/option_readers.ts";
 export type {
   BunWebSocketOptions,
-  ConnectionClass,
-  ExtensionLike,
   HandlersOf,
   OptionsOf,
   ReadableCallbackOf,

@@ -80,6 +80,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
     if (this.attached) checkEvents(handlers, this.host.transport);
     this.delivery.check(handlers);
     setHandlers(this.delivery.handlers, handlers);
+    this.delivery.claim();
   }
 
   /** What the runtime calls this connection. */

@@ -1,8 +1,6 @@
 import { COUNT, SIZE, TIME } from "../base/option_values.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
-import { WebSocketVersion } from "../connection/version.ts";
-import type { Capabilities } from "../transport/transport.ts";
 import {
   anything,
   numberIn,
@@ -11,12 +9,16 @@ import {
   readExtensions,
   readFlag,
   readFunction,
+  readLogger,
+  readSubprotocols,
+} from "../connection/option_readers.ts";
+import { WebSocketVersion } from "../connection/version.ts";
+import type { Capabilities } from "../transport/transport.ts";
+import {
   readHostname,
   readListener,
-  readLogger,
   readOrigins,
   readProxies,
-  readSubprotocols,
   readTls,
   readTransport,
   readVersions,

@@ -1,6 +1,7 @@
 import { Broadcast } from "../connection/broadcast.ts";
 import { type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
@@ -10,7 +11,6 @@ import { type EventsOf, setEvents } from "./handlers.ts";
 import { type OptionName, readOption } from "./option_table.ts";
 import type {
   BunWebSocketOptions,
-  ExtensionLike,
   HandlersOf,
   OptionsOf,
   ReadableCallbackOf,

@@ -1,4 +1,4 @@
-import type { Channel, LifeListener, MessageListener } from "./channel.ts";
+import type { Channel, ChannelOpening } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
@@ -88,11 +88,7 @@ export type Answer =
 export type Refusal = 403 | 500 | 503;
 
 /** What the server does for one peer. */
-export interface Opening {
-  /** Told of what comes once the WebSocket is open. */
-  readonly messages: MessageListener;
-  /** Told of how it fares. */
-  readonly life: LifeListener;
+export interface Opening extends ChannelOpening {
   /** Serves a plain HTTP request, to which the peer's socket is left; shutting down waits for it. */
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */

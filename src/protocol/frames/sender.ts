@@ -94,6 +94,16 @@ export class Sender {
   }
 
   /**
+   * Tells whether a message may go out otherwise than as one plain frame: masked, or changed by an extension.
+   *
+   * @param length How many bytes it has, or as a text characters.
+   * @returns Whether others cannot send the same bytes.
+   */
+  changes(length: number): boolean {
+    return this.#masks || (this.#extensions.length > 0 && length >= this.threshold / 3);
+  }
+
+  /**
    * Sends a control frame.
    *
    * @param opcode Close, Ping or Pong.

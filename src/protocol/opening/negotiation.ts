@@ -143,9 +143,9 @@ export function agreeOn(agree: (agreed: NegotiatedExtension[]) => void): Negotia
 }
 
 function checkBits(agreed: readonly NegotiatedExtension[]): void {
-  for (const { name, session: { rsv } } of agreed) {
-    const bits = agreed.filter((it) => it.session.rsv === rsv);
-    if ((rsv !== 0x40 && rsv !== 0x20 && rsv !== 0x10) || bits.length > 1) {
+  for (const [i, { name, session: { rsv } }] of agreed.entries()) {
+    const taken = agreed.slice(0, i).some((it) => it.session.rsv === rsv);
+    if ((rsv !== 0x40 && rsv !== 0x20 && rsv !== 0x10) || taken) {
       throw new TypeError(
         `Cannot use extension "${name}": its rsv must be RSV1, RSV2 or RSV3, and no other extension's`,
       );
