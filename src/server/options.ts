@@ -1,7 +1,6 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ExtensionOffer } from "../protocol/mod.ts";
-import type { Extension } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
