@@ -36,6 +36,7 @@ export interface DenoHttpServer {
   readonly addr: DenoAddress;
   /** Rejects when connections can no longer be accepted. */
   readonly finished: Promise<void>;
+  shutdown(): Promise<void>;
 }
 
 /** `Deno.ServeHandlerInfo`. */

@@ -35,7 +35,7 @@ export class DenoHttpTransport implements Transport {
   // Drops everything of the server above.
   #aborter: AbortController | null = null;
   #stopped = false;
-  // How many requests have come whose responses have not gone out.
+  // How many requests have come whose responses Deno has not taken whole.
   #underWay = 0;
   #answeredAll: (() => void) | null = null;
 
@@ -106,15 +106,16 @@ export class DenoHttpTransport implements Transport {
     return Promise.resolve();
   }
 
-  /** Deno's own shutdown would wait for clients that have sent half a request too, for as long as they like. */
+  /** Deno's own shutdown would wait for every request, without end, and could not be broken off. */
   async end(): Promise<void> {
     await this.#allAnswered();
     const server = this.#server;
     this.#server = null;
     if (this.#aborter === null) return;
-    this.#aborter.abort();
     try {
-      await server?.finished;
+      if (this.#underWay > 0) this.#aborter.abort();
+      // What has been answered may still be on its way.
+      else await server?.shutdown();
     } catch (error) {
       this.#host.report(error);
     }
