@@ -8,6 +8,10 @@ export type WebSocketErrorCode =
   | "ERR_LISTEN"
   /** The call does not fit what the server or connection is doing. */
   | "ERR_STATE"
+  /** A limit of this side is reached. */
+  | "ERR_LIMIT"
+  /** The application, or an engine, does not allow it. */
+  | "ERR_REFUSED"
   /** A handler threw or rejected; `cause` is what it threw. */
   | "ERR_HANDLER"
   /** The peer broke the protocol or a limit; `cause` tells the rule. */

@@ -65,11 +65,14 @@ export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
 };
 
 export const readListener: Reader<unknown> = (value) => {
-  // What only the servers of node:http and node:https have.
-  if (typeof value === "object" && value !== null && "closeIdleConnections" in value) {
+  // What only the servers of node:http, node:https and node:http2 have.
+  if (
+    typeof value === "object" && value !== null &&
+    ("closeIdleConnections" in value || "updateSettings" in value)
+  ) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
-      "Cannot listen on a Server of node:http or node:https: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest.",
+      "Cannot listen on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest.",
     );
   }
   return value;

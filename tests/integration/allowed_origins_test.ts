@@ -78,7 +78,6 @@ describe("allowedOrigins", () => {
   const wrong: unknown[] = [
     "https://example.com",
     ["example.com"],
-    ["null"],
     ["*"],
     ["https://*"],
     ["https://*.*.example.com"],

@@ -54,6 +54,8 @@ async function pass({ server, url }: Served<WebSocketConnection>): Promise<void>
   assertEquals([...server.connections].length, size + 1);
   socket.close();
   await end();
+  // Our side is done when the client's end has come.
+  while (server.connections.size > size) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 for (const variant of transports) {

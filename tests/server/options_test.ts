@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, it } from "node:test";
@@ -45,8 +46,9 @@ for (const { name, transport } of transports) {
       assertInvalid(make({ hostname: "" }), /hostname "": .*"0\.0\.0\.0"/);
     });
 
-    it("listen: a Server of node:http or node:https is refused, with what to do", () => {
-      for (const listen of [createHttpServer(), createHttpsServer({ cert, key })]) {
+    it("listen: a Server of node:http, node:https or node:http2 is refused, with what to do", () => {
+      const servers = [createHttpServer(), createHttpsServer({ cert, key }), createHttp2Server()];
+      for (const listen of servers) {
         assertInvalid(make({ transport: "tcp", listen }), /node:net or node:tls.*onRequest/);
       }
     });

@@ -22,6 +22,12 @@ export interface RawResponse {
   readonly body: string;
 }
 
+interface TcpHandle {
+  readStop(): void;
+  readStart(): void;
+  reset(done: () => void): void;
+}
+
 /**
  * A client that sends just the bytes it is told to and shows just the bytes it got, for what no proper
  * client would do.
@@ -132,7 +138,29 @@ export class RawClient {
 
   /** Drops the connection with a reset. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    // Of a TLS socket Deno can reset only the one under it.
+    const handle = this.#handle;
+    if (handle === undefined) this.socket.resetAndDestroy();
+    else handle.reset(() => this.socket.destroy());
+  }
+
+  /** Reads no more for now. */
+  pause(): void {
+    this.socket.pause();
+    // A paused TLS socket is read on under Deno.
+    this.#handle?.readStop();
+  }
+
+  /** Reads on. */
+  resume(): void {
+    this.#handle?.readStart();
+    this.socket.resume();
+  }
+
+  /** The TCP handle under a TLS socket, where there is one. */
+  get #handle(): TcpHandle | undefined {
+    const handle = (this.socket as { _handle?: { _parent?: TcpHandle } | null })._handle?._parent;
+    return typeof handle?.readStop === "function" ? handle : undefined;
   }
 
   [Symbol.dispose](): void {

@@ -22,7 +22,9 @@ export function decodeBy(
   try {
     decoded = checkBytes(extension.session.decode(payload, maxSize), "decode");
   } catch (error) {
-    throw error instanceof ProtocolError ? error : extensionFailed(extension, "take", error);
+    throw error instanceof ProtocolError
+      ? error
+      : extensionFailed(extension, "take a message", error);
   }
   if (decoded.length > maxSize) throw messageTooBig(maxSize);
   return decoded;
@@ -44,7 +46,22 @@ export function encodeBy(
     const encoded = extension.session.encode(payload);
     return encoded === undefined ? undefined : checkBytes(encoded, "encode");
   } catch (error) {
-    throw extensionFailed(extension, "send", error);
+    throw extensionFailed(extension, "send a message", error);
+  }
+}
+
+/**
+ * Has an extension let go of what it holds.
+ *
+ * @param extension The extension.
+ * @returns 1011 when the extension throws.
+ */
+export function closeBy(extension: NegotiatedExtension): ProtocolError | undefined {
+  try {
+    extension.session.close?.();
+    return undefined;
+  } catch (error) {
+    return extensionFailed(extension, "close the connection in order", error);
   }
 }
 
@@ -60,7 +77,7 @@ function extensionFailed(
 ): ProtocolError {
   return new ProtocolError(
     CloseCode.INTERNAL_ERROR,
-    `Cannot ${what} a message: the extension ${JSON.stringify(name)} failed`,
+    `Cannot ${what}: the extension ${JSON.stringify(name)} failed`,
     "RFC 6455 §7.4.1",
     cause,
   );

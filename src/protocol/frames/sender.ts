@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { NegotiatedExtension } from "./extension.ts";
-import { encodeBy } from "./extension_calls.ts";
+import { closeBy, encodeBy } from "./extension_calls.ts";
+import type { ProtocolError } from "./protocol_error.ts";
 import { FIN, frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "./frame.ts";
 import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
 
@@ -83,6 +84,17 @@ export class Sender {
    */
   control(opcode: Opcode, payload: Uint8Array): void {
     this.#frame(FIN | opcode, payload);
+  }
+
+  /**
+   * Closes the sessions of the extensions: nothing is sent or received any more.
+   *
+   * @returns What failed, if anything did.
+   */
+  close(): ProtocolError | undefined {
+    let failure: ProtocolError | undefined;
+    for (const extension of this.#extensions) failure = closeBy(extension) ?? failure;
+    return failure;
   }
 
   #message(opcode: Opcode, payload: Uint8Array): void {

@@ -2,7 +2,7 @@ import { CloseCode, ProtocolError } from "../../protocol/mod.ts";
 
 /** How the engines word that a peer is gone, which is nobody's error. */
 const LOSS =
-  /unexpected eof|os error|close_notify|no response from ping|failed to send frame|timed out from inactivity/i;
+  /unexpected eof|os error|connection reset|broken pipe|close_notify|no response from ping|failed to send frame|timed out from inactivity/i;
 
 /** How the engines word that a peer broke a rule: those of Bun, then those of Deno. */
 const BROKEN_RULE =

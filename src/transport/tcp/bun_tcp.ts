@@ -40,9 +40,7 @@ export class BunTcpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { port, tls, listener: given } = options;
-    // An empty name means every address, as it does to node:net.
-    const hostname = options.hostname || "0.0.0.0";
+    const { hostname = "0.0.0.0", port, tls, listener: given } = options;
     if (isNodeServer(given)) {
       const listener = this.#listener = new NodeListener(given, this.#host);
       return await listener.listen(port, hostname);

@@ -65,7 +65,14 @@ export class DenoByteSocket implements ByteSocket {
     // Since when every read has found more than it could take; 0 when the last one has not.
     let busySince = 0;
     while (!this.#closed) {
-      const count = await this.#read(buffer);
+      let count: number | null;
+      try {
+        count = await this.native.read(buffer);
+      } catch {
+        // A reset, a broken TLS record, or our own close: all the same to a peer that is gone.
+        this.destroy();
+        break;
+      }
       if (count === null) break;
       this.#resumed = false;
       let done = this.sink.data(count === buffer.length ? buffer : buffer.subarray(0, count));
@@ -95,17 +102,6 @@ export class DenoByteSocket implements ByteSocket {
     this.#peerEnded = true;
     if (this.#ended || this.#broken) this.destroy();
     else if (!this.#closed) this.sink.end();
-  }
-
-  /** Gives null at the end of what the peer sends; then the socket is closed, unless it has only ended. */
-  async #read(buffer: Uint8Array): Promise<number | null> {
-    try {
-      return await this.native.read(buffer);
-    } catch {
-      // A reset, a broken TLS record, or our own close: all the same to a peer that is gone.
-      this.destroy();
-      return null;
-    }
   }
 
   #untilResumed(): Promise<void> | undefined {

@@ -36,9 +36,7 @@ export class DenoTcpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { port, tls, listener: given } = options;
-    // An empty name means every address, as it does to node:net.
-    const hostname = options.hostname || undefined;
+    const { hostname, port, tls, listener: given } = options;
     if (isNodeServer(given)) {
       const listener = this.#listener = new NodeListener(given, this.#host);
       return await listener.listen(port, hostname);

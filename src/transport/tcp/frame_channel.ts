@@ -56,8 +56,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #stalled = false;
   // Set when nothing is looked at any more, and the socket is about to go.
   #lingering: Lingering | null = null;
-  // Set when the socket was told to end.
-  #socketEnded = false;
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
   #deadline = 0;
@@ -269,8 +267,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     if (this.#state < State.ENDING) {
       if (this.#state === State.OPEN) this.#life.closing();
       this.#finish();
-    } else if (this.#socketEnded) {
-      this.#socket.destroy();
     }
   }
 
@@ -291,36 +287,27 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#ended = true;
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.#receiver.end();
-    for (const { session } of this.#extensions) this.#closeExtension(session);
+    const failure = this.#sender.close();
+    if (failure !== undefined) this.#life.failed(failure);
     this.#life.close(this.#code, this.#reason);
-  }
-
-  #closeExtension(session: NegotiatedExtension["session"]): void {
-    try {
-      session.close?.();
-    } catch (error) {
-      this.#life.failed(error instanceof Error ? error : new Error(String(error)));
-    }
   }
 
   // What the receiver tells.
 
   onText(data: string): void {
     if (this.#trace !== null) this.#traceFrame("<", Opcode.TEXT, data);
-    if (this.#extensions.length > 0) this.#inflated(data.length);
+    if (this.#extensions.length > 0) this.#countInflated(data.length);
     if (this.#listening) this.#messages.text(data);
   }
 
   onBinary(data: Uint8Array): void {
     if (this.#trace !== null) this.#traceFrame("<", Opcode.BINARY, data);
-    if (this.#extensions.length > 0) this.#inflated(data.length);
+    if (this.#extensions.length > 0) this.#countInflated(data.length);
     if (this.#listening) this.#messages.binary(data);
   }
 
-  /** A message may have been inflated. */
-  #inflated(size: number): void {
-    const turn = this.#turn ?? this.#takeTurns();
-    if (turn.inflated(size)) this.#receiver.pause();
+  #countInflated(size: number): void {
+    if (this.#takeTurns().inflated(size)) this.#receiver.pause();
   }
 
   /** Of what has come there is more than is looked at in one turn. */
@@ -386,7 +373,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   allWritten(): void {
-    if (this.#state === State.ENDING) this.#endSocket();
+    if (this.#state === State.ENDING) this.#socket.end();
     if (this.#drainWanted) {
       this.#drainWanted = false;
       this.#life.drain();
@@ -415,13 +402,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     if (!this.#writer.corked) this.#writer.flush();
     this.#blocked = false;
     this.#readOn();
-  }
-
-  /** What a peer may still be sending is read and dropped until it has closed too. */
-  #endSocket(): void {
-    if (this.#socketEnded) return;
-    this.#socketEnded = true;
-    this.#socket.end();
   }
 
   #startTimer(): void {

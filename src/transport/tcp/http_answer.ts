@@ -43,7 +43,7 @@ const PIECE = 64 * 1024;
 /** What an operating system may hold of a connection without telling how much of it has arrived. */
 const HELD_BY_SYSTEM = 4 * 1024 * 1024;
 /** How fast the peer may be expected to read that, in bytes a second. */
-const SLOWEST = 256 * 1024;
+const SLOWEST = 512 * 1024;
 /** The least time between two looks at how far the peer has read, in seconds. */
 const SHORTEST_LOOK = 0.1;
 
@@ -261,7 +261,7 @@ class HttpAnswer implements ByteSink, Expiring {
   #failed(error: unknown): void {
     if (this.#gone) return;
     this.#to.host.report(handlerError("onRequest", error));
-    this.#cancel();
+    this.#cancel(error);
     if (this.#written > 0) {
       this.#socket.destroy();
       return;
@@ -281,10 +281,13 @@ class HttpAnswer implements ByteSink, Expiring {
     this.#socket.end();
   }
 
-  #cancel(): void {
+  /** Gives the body up; a stream that has failed fails once more then, with what is known. */
+  #cancel(known?: unknown): void {
     const reader = this.#reader;
     this.#reader = null;
-    reader?.cancel().catch((error) => this.#to.host.report(handlerError("onRequest", error)));
+    reader?.cancel().catch((error) => {
+      if (error !== known) this.#to.host.report(handlerError("onRequest", error));
+    });
   }
 
   // What the socket tells.

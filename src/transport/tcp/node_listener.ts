@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { Server as NetServer, type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
-import { WebSocketError } from "../../base/errors.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { ListeningAddress, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
@@ -13,20 +12,8 @@ import { type TlsWait, TlsWaits } from "./tls_wait.ts";
  *
  * @param listener What the user gave.
  * @returns Whether {@linkcode NodeListener} takes it.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an HTTP server, which reads its sockets itself.
  */
 export function isNodeServer(listener: unknown): listener is NetServer {
-  // Some are a `net.Server` too, depending on the runtime; none is of any use here.
-  if (
-    typeof listener === "object" && listener !== null &&
-    ("closeIdleConnections" in listener || "updateSettings" in listener)
-  ) {
-    throw new WebSocketError(
-      "ERR_INVALID_ARGUMENT",
-      "Cannot listen on an HTTP server of node:http, node:https or node:http2: it reads its " +
-        'sockets itself. Give a node:net or node:tls Server, or mount with transport: "http".',
-    );
-  }
   return listener instanceof NetServer || listener instanceof TlsServer;
 }
 

@@ -103,12 +103,12 @@ class TcpOpening implements ByteSink, Expiring {
     if (this.#head === undefined) this.#drop();
   }
 
-  readonly closed = (): void => {
+  closed(): void {
     this.#gone = true;
     this.#held = NONE;
     this.#cancelDeadline();
     this.#opening?.failed();
-  };
+  }
 
   #startDeadline(seconds: number): void {
     this.#cancelDeadline();
@@ -237,7 +237,7 @@ class TcpOpening implements ByteSink, Expiring {
       host: this.#host,
       request: this.#head,
       ended: this.#peerEnded,
-      gone: this.closed,
+      gone: () => this.closed(),
     });
     this.#answered = true;
     this.#reading = false;
@@ -248,6 +248,7 @@ class TcpOpening implements ByteSink, Expiring {
 
 const NOTHING = new Uint8Array(0);
 const NONE: readonly Uint8Array[] = [];
+
 function latin1(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }
