@@ -2,7 +2,7 @@ import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionHandlers } from "../connection/handlers.ts";
+import { type ConnectionHandlers, setHandlers } from "../connection/handlers.ts";
 import {
   type ConnectionClass,
   type ExtensionLike,
@@ -124,15 +124,19 @@ export interface ClientSettings {
 export type ReadTls = Omit<ClientTls, "ca"> & { ca?: readonly string[] };
 
 const readHandlers: Reader<ConnectionHandlers<unknown>> = (value, name) => {
-  // The names and functions are checked when they are set.
-  if (typeof value === "object" && value !== null) return value as ConnectionHandlers<unknown>;
-  throw invalid(name, value, "an object of functions");
+  if (typeof value !== "object" || value === null) {
+    throw invalid(name, value, "an object of functions");
+  }
+  const handlers = {};
+  setHandlers(handlers, value);
+  return handlers;
 };
 
 /** What the protocol says by itself. */
 const OWN = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/;
 
 const readHeaders: Reader<[string, string][]> = (value, name) => {
+  if (typeof value !== "object" || value === null) throw invalid(name, value, "header fields");
   let headers: [string, string][];
   try {
     headers = [...new Headers(value as Headers)];

@@ -51,8 +51,10 @@ export function dialBun(options: DialOptions): Promise<void> {
           if (tls === undefined) opened(socket);
         },
         handshake(socket, success, error) {
-          // Bun goes on with a certificate that it could not verify: it is up to us to refuse it.
-          if (success && (socket.authorized === true || !tls!.rejectUnauthorized)) opened(socket);
+          // Bun tells of a certificate that it could not verify, and goes on all the same.
+          const verified = success && socket.authorized === true;
+          const failed = (error as { code?: string } | null)?.code === "EPROTO";
+          if (verified || (!tls!.rejectUnauthorized && !failed)) opened(socket);
           else give(error ?? new Error("the certificate could not be verified"));
         },
         close(socket) {
