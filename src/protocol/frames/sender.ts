@@ -110,7 +110,8 @@ export class Sender {
    * @param payload At most 125 bytes.
    */
   control(opcode: Opcode, payload: Uint8Array): void {
-    this.#frame(FIN | opcode, payload);
+    if (this.#masks) this.#maskedFrame(FIN | opcode, payload);
+    else this.#frame(FIN | opcode, payload);
   }
 
   /**
@@ -134,14 +135,11 @@ export class Sender {
         firstByte |= extension.session.rsv;
       }
     }
-    this.#frame(firstByte, payload);
+    if (this.#masks) this.#maskedFrame(firstByte, payload);
+    else this.#frame(firstByte, payload);
   }
 
   #frame(firstByte: number, payload: Uint8Array): void {
-    if (this.#masks) {
-      this.#maskedFrame(firstByte, payload);
-      return;
-    }
     const output = this.#output;
     const { length } = payload;
     const headerLength = frameHeaderLength(length);
