@@ -20,6 +20,7 @@ provideDial("deno", dialDeno);
 provideDial("bun", dialBun);
 
 export type { ClientTls, ConnectOptions } from "../src/client/client_options.ts";
+export { bridge } from "../src/client/bridge.ts";
 export { connect } from "../src/client/connect.ts";
 export { RefusedError } from "../src/client/refused_error.ts";
 export { WebSocketConnection } from "../src/connection/connection.ts";
