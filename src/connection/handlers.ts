@@ -65,9 +65,9 @@ export const CONNECTION_EVENTS = [
   "ping",
   "pong",
   "drain",
-  "interrupted",
   "error",
   "disconnect",
+  "interrupted",
 ] as const satisfies (keyof ConnectionHandlers<unknown>)[];
 
 /** The events that carry messages, which `recv()` takes the place of. */
