@@ -4,7 +4,6 @@ import { WebSocketConnection } from "../connection/connection.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import type { Capabilities } from "../transport/transport.ts";
 import {
-  anything,
   numberIn,
   readConnectionClass,
   type Reader,
@@ -15,6 +14,7 @@ import {
   readListener,
   readLogger,
   readOrigins,
+  readPairs,
   readProxies,
   readSubprotocols,
   readTls,
@@ -118,8 +118,8 @@ export const OPTIONS = {
   silenceCheckInterval: option(seconds, undefined, { ...TIMED, otherwise: silenceInterval }),
   tickPeriod: option(seconds, 0, TIMED),
 
-  watchReadable: option(anything<readonly unknown[]>(), []),
-  watchWritable: option(anything<readonly unknown[]>(), []),
+  watchReadable: option(readPairs, []),
+  watchWritable: option(readPairs, []),
 
   debug: option(numberIn<DebugLevel>({ low: 0, high: 4, unit: "", whole: true }), 1, SETTABLE),
   logger: option(readLogger, console),
