@@ -64,3 +64,33 @@ export class Broadcast implements SharedMessage {
       : encodeFrame(FIN | Opcode.BINARY, this.data);
   }
 }
+
+/**
+ * Checks whom a message is to be sent to, before it is sent to anybody.
+ *
+ * @param to What the caller has given.
+ * @returns The connections, in a list of their own.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but connections that can be gone through.
+ */
+export function checkRecipients(to: Iterable<unknown>): WebSocketConnection[] {
+  if (typeof to !== "object" || to === null || !(Symbol.iterator in to)) throw noRecipients("this");
+  const connections = [...to];
+  for (const it of connections) if (!isConnection(it)) throw noRecipients("what is in this");
+  return connections as WebSocketConnection[];
+}
+
+/** `instanceof` would take an object that was never constructed. */
+function isConnection(value: unknown): boolean {
+  try {
+    return sessionOf(value as WebSocketConnection) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function noRecipients(what: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot broadcast() to ${what}: it takes connections, as an array, a Set or another iterable`,
+  );
+}
