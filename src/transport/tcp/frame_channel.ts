@@ -168,7 +168,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     const frame = message.frame(session);
     if (this.#trace !== null) this.#traceFrame(">", opcode, data);
     this.#writer.output.push(frame);
-    return this.#writer.queued();
+    return this.#writer.queued(true);
   }
 
   ping(payload: Uint8Array): void {
