@@ -78,17 +78,11 @@ export class OutputQueue {
   }
 
   /**
-   * Adds bytes, which must not change until they have been written. They are not copied, unless they are
-   * few and others wait.
+   * Adds bytes without copying them; they must not change until they have been written.
    *
    * @param bytes The bytes.
    */
   push(bytes: Uint8Array): void {
-    if (bytes.length <= FEW && this.length > 0) {
-      this.#join();
-      this.#copy(bytes);
-      return;
-    }
     this.#seal();
     this.#add(bytes, null);
     this.length += bytes.length;
@@ -130,24 +124,6 @@ export class OutputQueue {
     this.#scratches = NO_SCRATCHES;
     this.#first = 0;
     this.#inFlight = null;
-  }
-
-  /** Where only few bytes wait in a piece of their own, copies them, so that others can go beside them. */
-  #join(): void {
-    const pieces = this.#pieces;
-    if (this.offset > 0 || pieces.length !== 1) return;
-    const [piece] = pieces;
-    if (piece.length > FEW || this.#scratches[0] !== null) return;
-    this.#pieces = NONE;
-    this.#scratches = NO_SCRATCHES;
-    this.length -= piece.length;
-    this.#copy(piece);
-  }
-
-  #copy(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.scratch.set(bytes, this.offset);
-    this.commit(bytes.length);
   }
 
   #nextScratch(): Uint8Array | undefined {
@@ -218,8 +194,6 @@ export class OutputQueue {
 }
 
 const EMPTY = new Uint8Array(0);
-/** Up to so many bytes, a copy costs less than a piece. */
-const FEW = 1024;
 /** Stands for no pieces, so that a connection that never queued one holds no arrays. */
 const NONE: Uint8Array[] = [];
 const NO_SCRATCHES: (Uint8Array | null)[] = [];
