@@ -1,9 +1,9 @@
-// Rooms with Duet.
+// Rooms with Duet: its topics.
 
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type WebSocketConnection, WebSocketServer } from "../../mod.ts";
-import { Members } from "./rooms.ts";
+import { topicOf, topicsOf } from "./rooms.ts";
 
 const { values } = parseArgs({
   options: { transport: { type: "string" } },
@@ -14,17 +14,24 @@ if (values.transport !== "http" && values.transport !== "tcp") {
   process.exit(2);
 }
 
-const members = new Members<WebSocketConnection>();
 const server = new WebSocketServer({
   hostname: "127.0.0.1",
   port: 0,
   transport: values.transport,
   onConnect(server, conn) {
+    let path = "";
     conn.on({
-      ready: () => members.join(conn.path, conn),
-      utf8: (_, data) => void server.broadcast(data, members.of(conn.path, data)),
+      ready() {
+        path = pathOf(conn);
+        for (const topic of topicsOf(path)) conn.subscribe(topic);
+      },
+      utf8: (_, data) => void server.publish(topicOf(path, data), data),
     });
   },
 });
 await server.start();
 console.log(`listening on ws://127.0.0.1:${server.port}`);
+
+function pathOf(conn: WebSocketConnection): string {
+  return conn.handshake!.request.uri.pathname;
+}
