@@ -5,6 +5,7 @@ import { permessageDeflate, RSV1, RSV2 } from "../../src/protocol/mod.ts";
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { openNative } from "../support/native_client.ts";
+import { patiently } from "../support/patience.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { handling, serve, transports, type Variant } from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
@@ -153,7 +154,7 @@ for (const variant of transports) {
         connection.on({ drain: ({ bufferedAmount }) => drains.add(bufferedAmount) });
         for (const text of texts(20, KIB)) server.broadcast(text);
         assert(connection.bufferedAmount >= 20 * KIB, `${connection.bufferedAmount} bytes`);
-        await connection.drained();
+        await patiently(connection.drained(), "drained()");
         assertEquals(connection.bufferedAmount, 0);
         assertEquals(await drains.next(), 0);
         assertEquals(await client.messages.first(20), texts(20, KIB));
@@ -256,8 +257,9 @@ for (const variant of transports.filter(({ name }) => name !== "deno_http")) {
             : data.repeat(1 + i % 5);
           connections.entries.forEach((connection, n) => {
             if ((i + n) % 3 === 0) {
-              connection.sendUtf8(data);
-              expected[n].push(data);
+              const own = `${n} is told by itself, ${i}: `.repeat(3 + i % 4);
+              connection.sendUtf8(own);
+              expected[n].push(own);
             }
           });
           server.broadcast(message);
