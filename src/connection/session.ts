@@ -52,6 +52,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   subscriptions: ConnectionSubscriptions | null = null;
   /** How many checks in a row found that nothing had come. */
   silentChecks = 0;
+  /** The channel's progress at the last of them. */
+  progress = 0;
   // How it ended, while messages that came before are still to be told of, and how long that may take.
   #ending: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
