@@ -185,6 +185,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
     if (this.state === "disconnected" || this.#ending !== null) return;
     this.closing();
     this.live = null;
+    // Nothing goes out any more, whatever is still to be told of.
+    this.outbox.end();
     if (!this.delivery.waits) {
       this.#finish(code, reason);
       return;
@@ -215,7 +217,6 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
   #finish(code: number, reason: string): void {
     this.state = "disconnected";
     this.live = this.#peer = null;
-    this.outbox.end();
     this.host.closed(this.connection);
     this.delivery.end();
     this.delivery.call(this.delivery.handlers.disconnect, code, reason);
