@@ -197,6 +197,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     if (this.state === "disconnected" || this.#ending !== null) return;
     this.closing();
     this.live = null;
+    // Nothing goes out any more, whatever is still to be told of.
+    this.outbox.end();
     if (!this.delivery.waits) {
       this.#finish(code, reason);
       return;
@@ -259,7 +261,6 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   #finish(code: number, reason: string): void {
     this.state = "disconnected";
     this.live = this.#peer = null;
-    this.outbox.end();
     this.host.closed(this.connection);
     this.delivery.end();
     this.delivery.call(this.delivery.handlers.disconnect, code, reason);
