@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { checkWellFormed, encodeFrame, encodeTextFrame, FIN, Opcode } from "../protocol/mod.ts";
 import type { SharedMessage } from "../transport/channel.ts";
@@ -19,10 +20,10 @@ export class Broadcast implements SharedMessage {
    */
   constructor(data: string | Uint8Array, maxSize: number) {
     if (typeof data === "string") checkWellFormed(data);
-    else if (!(data instanceof Uint8Array)) {
+    else if (!isBytes(data)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
-        "Cannot broadcast() this: it takes a string or a Uint8Array",
+        "Cannot broadcast() this: it takes a string or a Uint8Array whose buffer was not transferred",
       );
     }
     this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
