@@ -4,7 +4,7 @@ import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
-import { Pulls } from "./pulls.ts";
+import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
 
 /** What a delivery needs of its connection. */
 export interface DeliveryOwner {
@@ -211,9 +211,15 @@ export class Delivery implements MessageListener {
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(signal: AbortSignal | undefined): Promise<Message | null> {
+  pull(options: PullOptions | undefined): Promise<Message | null> {
     const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
     if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
+    let signal: AbortSignal | undefined;
+    try {
+      if (options !== undefined) signal = signalOf(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#pulls ??= new Pulls();
     this.#holding = true;

@@ -231,7 +231,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   // `Headers` lets control characters pass, and not every engine refuses them: this throws.
   formatFields(headers);
   for (const [name] of headers) {
-    if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+    if (/^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/.test(name)) {
       throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
     }
   }
