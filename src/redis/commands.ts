@@ -183,13 +183,15 @@ export class Commands {
     const [seconds, micros] = (await client.callBuffer("time") as Buffer[]).map(Number);
     const took = this.#host.clock.now() - asked;
     this.#lag = took / 1000;
+    // A late answer tells little of what the time is.
+    if (took > 1_000 && this.#server !== "") return;
     this.#ahead = seconds * 1000 + micros / 1000 - asked - took / 2;
   }
 
   async #within<T>(time: number, answer: Promise<T>): Promise<T> {
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#host.clock.after(time, () => {
+      cancel = this.#host.clock.after(Math.max(1, time), () => {
         reject(new ConnectionLost("Redis has not answered in time", true));
       });
     });

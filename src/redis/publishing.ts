@@ -18,7 +18,7 @@ const BATCH = { count: 256, bytes: 1024 * 1024 };
 /** When a publication is answered at the latest, in milliseconds. */
 const ANSWER_TIME = 4_800;
 /** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
-const MARGIN = 10_000;
+const MARGIN = 5_000;
 /** Topics of which the epoch is remembered. */
 const EPOCHS = 10_000;
 
@@ -43,6 +43,14 @@ interface Entry {
   readonly resolve: (result: PublishResult) => void;
   /** Set when it was announced: its place. */
   heard: PublishResult | null;
+}
+
+/** A batch that was sent and not answered. */
+interface Lost {
+  readonly batch: Batch;
+  readonly why: string;
+  /** Ends the search. */
+  readonly over: () => void;
 }
 
 /** Makes an epoch: 16 characters. */
@@ -72,6 +80,8 @@ export class Publishing {
   /** The newest batch of each topic that is not answered. */
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #epochs = new Map<string, string>();
+  /** What is looked for in history, by topic, in the order in which it was sent. */
+  readonly #searches = new Map<string, Set<Lost>>();
   #closed = false;
 
   /**
@@ -242,38 +252,70 @@ export class Publishing {
       for (const { resolve } of entries) resolve(refused(topic, why));
       return;
     }
-    const missing = unheard(entries);
-    if (missing.length > 0 && topic.history !== null) await this.#lookFor(batch, missing, why);
+    if (topic.history !== null) {
+      await new Promise<void>((over) => this.#lookFor({ batch, over, why }));
+    }
     // Those that were found are answered; others may have been announced by now.
-    for (const { resolve } of unheard(missing)) {
+    for (const { resolve } of unheard(entries)) {
       resolve({ accepted: "unknown", error: failure(topic, `no answer came: ${why}`) });
     }
   }
 
-  /** Looks in history for publications that were sent and not answered. */
-  async #lookFor(batch: Batch, missing: readonly Entry[], why: string): Promise<void> {
-    const { topic, sent, epoch, run } = batch;
+  /** Has history looked through, once for all that have failed together. */
+  #lookFor(lost: Lost): void {
+    const { name } = lost.batch.topic;
+    const search = this.#searches.get(name);
+    if (search !== undefined) {
+      search.add(lost);
+      return;
+    }
+    const losts = new Set([lost]);
+    this.#searches.set(name, losts);
+    this.#search(losts).finally(() => {
+      this.#searches.delete(name);
+      for (const { over } of losts) over();
+    });
+  }
+
+  /** Looks in one topic's history for what was sent and not answered, until Redis answers or it is too late. */
+  async #search(losts: Set<Lost>): Promise<void> {
+    while (losts.size > 0 && !this.#closed) {
+      const now = this.#clock.now();
+      const [first] = losts;
+      const left = first.batch.sent + ANSWER_TIME - now;
+      if (left <= 0) {
+        losts.delete(first);
+        first.over();
+      } else if (await this.#commands.whenUp(left)) {
+        try {
+          return await this.#find([...losts], left);
+        } catch (error) {
+          if (isReply(error)) return;
+        }
+      }
+    }
+  }
+
+  async #find(losts: readonly Lost[], time: number): Promise<void> {
+    const { topic, sent } = losts[0].batch;
     const { meta, stream } = this.#keys.of(topic.name);
-    const ids = missing.map(({ id }) => id);
-    while (!this.#closed) {
-      const left = sent + ANSWER_TIME - this.#clock.now();
-      if (left <= 0 || !await this.#commands.whenUp(left)) return;
-      const since = this.#commands.engineTime(sent) - MARGIN;
-      try {
-        const [now, sure, ...offsets] = await this.#commands.run<[Buffer, number, ...number[]]>(
-          FIND,
-          [meta, stream],
-          [epoch, since, ...ids],
-          sent + ANSWER_TIME - this.#clock.now(),
-        );
-        const never = sure === 1 && this.#commands.isOver(run);
-        missing.forEach(({ resolve }, i) => {
-          if (offsets[i] > 0) resolve(accepted({ epoch: now.toString(), offset: offsets[i] }));
-          else if (never) resolve(refused(topic, why));
-        });
-        return;
-      } catch (error) {
-        if (isReply(error)) return;
+    const since = this.#commands.engineTime(sent) - MARGIN;
+    const ids = losts.flatMap(({ batch }) => batch.entries.map(({ id }) => id));
+    const [answer, sure, ...offsets] = await this.#commands.run<[Buffer, number, ...number[]]>(
+      FIND,
+      [meta, stream],
+      [since, ...ids],
+      time,
+    );
+    const now = answer.toString();
+    let i = 0;
+    for (const { batch, why } of losts) {
+      // A restarted Redis may have forgotten it, and another connection's command may be done yet.
+      const never = sure === 1 && batch.epoch === now && this.#commands.isOver(batch.run);
+      for (const { resolve } of batch.entries) {
+        const offset = offsets[i++];
+        if (offset > 0) resolve(accepted({ epoch: now, offset }));
+        else if (never) resolve(refused(topic, why));
       }
     }
   }

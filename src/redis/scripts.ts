@@ -160,16 +160,16 @@ return { epoch, last }
 `);
 
 /**
- * Looks for publications of which no answer came. KEYS meta, stream. ARGV 1 epoch that they would have or
- * '', 2 time before which they were not sent, 3.. their names. Answers the epoch, whether what is not found
+ * Looks for publications of which no answer came. KEYS meta, stream. ARGV 1 time before
+ * which they were not sent, 2.. their names. Answers the epoch, whether what is not found
  * is certainly not there, and the offset of each or 0.
  */
 export const FIND: Script = script(`
 local epoch = redis.call('HGET', KEYS[1], 'e') or ''
 local wanted, found = {}, {}
-for i = 3, #ARGV do wanted[ARGV[i]] = i; found[i] = 0 end
-local missing, sure, from = #ARGV - 2, 0, '+'
-local since = tonumber(ARGV[2])
+for i = 2, #ARGV do wanted[ARGV[i]] = i; found[i] = 0 end
+local missing, sure, from = #ARGV - 1, 0, '+'
+local since = tonumber(ARGV[1])
 for _ = 1, 100 do
   local entries = redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', 100)
   if missing == 0 or #entries == 0 then break end
@@ -183,9 +183,8 @@ for _ = 1, 100 do
   if sure == 1 then break end
   from = '(' .. entries[#entries][1]
 end
-if epoch ~= ARGV[1] then sure = 0 end
 local out = { epoch, sure }
-for i = 3, #ARGV do out[i] = found[i] end
+for i = 2, #ARGV do out[i + 1] = found[i] end
 return out
 `);
 

@@ -59,3 +59,12 @@ export async function keysOf(port: number): Promise<string[]> {
   redis.disconnect();
   return keys;
 }
+
+/** Gives the keys that do not expire. */
+export async function lasting(port: number): Promise<string[]> {
+  const redis = client(port);
+  const keys = await redis.keys("*");
+  const times = await Promise.all(keys.map((key) => redis.pttl(key)));
+  redis.disconnect();
+  return keys.filter((_, i) => times[i] === -1);
+}

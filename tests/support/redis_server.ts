@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { patiently } from "./patience.ts";
 
@@ -39,7 +38,7 @@ export class RedisServer {
     return this.#process!.pid!;
   }
 
-  /** Starts it again after {@linkcode kill}; what it kept in memory is gone. */
+  /** Starts it again after {@linkcode kill}, with what it has on disk. */
   async start(): Promise<void> {
     const { port } = this;
     const where = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", this.#folder];
@@ -57,6 +56,13 @@ export class RedisServer {
     const gone = new Promise((resolve) => child.once("exit", resolve));
     process.kill(child.pid!, "SIGKILL");
     await patiently(gone as Promise<void>, "the end of redis-server");
+  }
+
+  /** Removes what it has written to disk. */
+  forget(): void {
+    for (const name of readdirSync(this.#folder)) {
+      rmSync(join(this.#folder, name), { recursive: true, force: true });
+    }
   }
 
   /** Has it hang: it keeps its connections, takes new ones, and answers nothing. */
