@@ -56,6 +56,16 @@ export class Account {
     this.#seats.set(subscriber, { last: null, texts: new Set() });
   }
 
+  /** @param subscriber One whose server is gone. */
+  leave(subscriber: string): void {
+    this.#seats.delete(subscriber);
+  }
+
+  /** How many are subscribed. */
+  get seats(): number {
+    return this.#seats.size;
+  }
+
   /** @param delivery What a subscriber was given. */
   deliver({ subscriber, text, epoch, offset }: Delivery): void {
     this.delivered++;
