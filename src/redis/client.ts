@@ -62,7 +62,9 @@ const OPTIONS = {
 
 const CLUSTER_OPTIONS = {
   lazyConnect: true,
-  enableOfflineQueue: false,
+  // It takes connections out of use while it learns of the nodes, and asks for what was sent on them again
+  // only with this queue. The engine's own deadline holds for what waits there.
+  enableOfflineQueue: true,
   enableAutoPipelining: false,
   // A command whose connection was lost may have been done: it is not to be done again.
   retryDelayOnFailover: 0,
