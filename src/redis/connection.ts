@@ -128,10 +128,12 @@ export class Connection {
         resolve(answer as T);
       }, (error) => {
         if (!this.#calls.delete(call)) return;
+        if (isReply(error)) return reject(error);
         const { message } = asError(error);
         // So a client refuses what it has no socket for.
-        const sent = !message.startsWith("Stream isn't writeable");
-        reject(isReply(error) ? error : new ConnectionLost(message, sent));
+        reject(new ConnectionLost(message, !message.startsWith("Stream isn't writeable")));
+        // A client says that its connection is gone a little later than it fails what was sent on it.
+        if (!this.#host.manyNodes) this.#lost(client, asError(error));
       });
     });
   }

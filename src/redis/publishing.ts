@@ -19,6 +19,8 @@ const BATCH = { count: 256, bytes: 1024 * 1024 };
 const ANSWER_TIME = 4_800;
 /** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
 const MARGIN = 5_000;
+/** How long to wait before it is looked for again, in milliseconds. */
+const PAUSE = 50;
 /** Topics of which the epoch is remembered. */
 const EPOCHS = 10_000;
 
@@ -291,6 +293,8 @@ export class Publishing {
           return await this.#find([...losts], left);
         } catch (error) {
           if (isReply(error)) return;
+          // In a cluster the others are there all the while.
+          await new Promise<void>((resolve) => this.#clock.after(PAUSE, resolve));
         }
       }
     }

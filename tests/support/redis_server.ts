@@ -99,7 +99,7 @@ async function answers(port: number, alive: () => boolean): Promise<void> {
       socket.on("connect", () => socket.write("PING\r\n"));
       socket.on("data", (data) => {
         socket.destroy();
-        resolve(data.toString().startsWith("+PONG"));
+        resolve(/^(?:\+PONG|-NOAUTH)/.test(data.toString()));
       });
       socket.on("error", () => resolve(false));
     });
