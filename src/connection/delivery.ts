@@ -1,4 +1,4 @@
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
@@ -247,14 +247,15 @@ export class Delivery implements MessageListener {
       this.#busy--;
       this.#empty();
     };
-    result.then(settled, (error) => {
+    // Of the application's own: `then` may throw, or call back more than once.
+    Promise.resolve(result).then(settled, (error) => {
       this.#failed(error);
       settled();
     });
   }
 
   #failed(cause: unknown): void {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     this.#owner.report(
       new WebSocketError("ERR_HANDLER", `A connection's handler failed: ${why}`, cause),
     );

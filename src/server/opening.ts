@@ -12,7 +12,7 @@ import {
   type RequestHead,
   versionNotServed,
 } from "../protocol/mod.ts";
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
 import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
@@ -218,11 +218,8 @@ export class ServerOpening implements Opening {
   }
 
   #failed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#host.report(
-      new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#session.connection,
-    );
+    const why = `The opening handshake failed: ${messageOf(error)}`;
+    this.#host.report(new WebSocketError("ERR_HANDLER", why, error), this.#session.connection);
   }
 }
 

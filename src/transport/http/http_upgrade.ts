@@ -82,8 +82,8 @@ function decisionOf(opening: Opening, answer: Answer): Decision {
   opening.failed();
   if (!("body" in answer)) return refusal(403);
   const { status, headers } = answer;
-  // A 304 takes no body at all (RFC 9110 §15.4.5), not even an empty one.
-  const body = status !== 304 && answer.body.length > 0 ? answer.body as string : null;
+  // A status that cannot have a body, such as 304, does not take an empty one either.
+  const body = answer.body.length > 0 ? answer.body as string : null;
   return new Response(body, { status, headers });
 }
 

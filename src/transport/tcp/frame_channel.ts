@@ -163,13 +163,12 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   sendShared(message: SharedMessage): number {
     const { data } = message;
     const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
-    if (this.#extensions.length > 0 && data.length >= this.#sender.threshold / 3) {
-      return this.#send(opcode, data);
-    }
-    const frame = message.frame();
+    const session = this.#sender.sessionFor(message.size);
+    if (session === undefined) return this.#send(opcode, data);
+    const frame = message.frame(session);
     if (this.#trace !== null) this.#traceFrame(">", opcode, data);
     this.#writer.output.push(frame);
-    return this.#writer.queued();
+    return this.#writer.queued(true);
   }
 
   ping(payload: Uint8Array): void {
