@@ -1,10 +1,8 @@
-import type { Engine, Position, Publication } from "../../src/topics/engine.ts";
-import { Hub } from "../../src/topics/hub.ts";
-import { readTopicLimits } from "../../src/topics/limits.ts";
+import type { Engine, Position } from "../../src/topics/engine.ts";
+import type { Hub } from "../../src/topics/hub.ts";
 import type { Subscriber } from "../../src/topics/subscription.ts";
-import { readTopicsOption } from "../../src/topics/topic_settings.ts";
 import type { SharedMessage } from "../../src/transport/channel.ts";
-import { type PlainMessage, sharedMessage } from "../topics/fakes.ts";
+import { makeHub, type PlainMessage } from "../topics/fakes.ts";
 import type { Delivery, Publishing } from "./account.ts";
 
 /** The topic that all servers publish to. */
@@ -55,7 +53,7 @@ class Seat implements Subscriber {
 export class Participant {
   readonly hub: Hub;
   /** What has failed on the way; most of it is what the test is about. */
-  readonly errors: Error[] = [];
+  readonly errors: Error[];
   readonly #name: string;
   readonly #witness: Witness;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -65,19 +63,13 @@ export class Participant {
   constructor(name: string, engine: Engine, witness: Witness) {
     this.#name = name;
     this.#witness = witness;
-    this.hub = new Hub({
+    const { hub, errors } = makeHub({
       engine,
-      plain: {
-        publication: (_: string, publication: Publication) => ({
-          ...sharedMessage(publication.data),
-          publication,
-        }),
-      },
-      report: (error) => void this.errors.push(error),
-      settings: readTopicsOption({ history: { count: 10_000, age: 600 }, presence: true }),
-      limits: readTopicLimits(),
+      topics: { history: { count: 10_000, age: 600 }, presence: true },
       presenceTime: PRESENCE_TIME,
     });
+    this.hub = hub;
+    this.errors = errors;
   }
 
   /** Starts, with subscribers. */
