@@ -25,6 +25,21 @@ export interface ClientConnectionParts {
   readonly agreed: OpeningAgreement;
 }
 
+/** Topics are a server's: a client asks its server for what it wants of them. */
+const NO_TOPICS: ConnectionHost["topics"] = {
+  join() {
+    throw new WebSocketError(
+      "ERR_UNSUPPORTED",
+      "Cannot subscribe a client's connection: topics are a server's",
+    );
+  },
+  publish() {
+    const why = "Cannot publish over a client's connection: topics are a server's";
+    const error = new WebSocketError("ERR_UNSUPPORTED", why);
+    return Promise.resolve({ accepted: false, error });
+  },
+};
+
 /** How many connections of clients there are. */
 let open = 0;
 const NOTHING = new Uint8Array(0);
@@ -85,6 +100,7 @@ function clientHost(
     maxBufferedAmount: settings.maxBufferedAmount,
     closeTimeout: settings.closeTimeout,
     transport: { name: transport, capabilities: TCP_CAPABILITIES },
+    topics: NO_TOPICS,
     opened(connection) {
       open++;
       const { silenceMax, silenceCheckInterval = silenceMax / 2 } = settings;

@@ -2,7 +2,7 @@ import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
-import { type ConnectionHandlers, setHandlers } from "../connection/handlers.ts";
+import { type ConnectionHandlers, readHandlers } from "../connection/handlers.ts";
 import {
   type ConnectionClass,
   type ExtensionLike,
@@ -123,15 +123,6 @@ export interface ClientSettings {
 /** The option `tls` as it was read. */
 export type ReadTls = Omit<ClientTls, "ca"> & { ca?: readonly string[] };
 
-const readHandlers: Reader<ConnectionHandlers<unknown>> = (value, name) => {
-  if (typeof value !== "object" || value === null) {
-    throw invalid(name, value, "an object of functions");
-  }
-  const handlers = {};
-  setHandlers(handlers, value);
-  return handlers;
-};
-
 /** What the protocol says by itself. */
 const OWN = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/;
 
@@ -202,7 +193,7 @@ const count = numberIn(COUNT);
 const seconds = numberIn(TIME);
 
 const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = {
-  handlers: [readHandlers, {}],
+  handlers: [(value) => readHandlers(value as object), {}],
   connectionClass: [readConnectionClass, WebSocketConnection],
   headers: [readHeaders, []],
   subprotocols: [readSubprotocols, []],

@@ -21,9 +21,9 @@ export function numberIn<T extends number = number>(range: NumberRange): Reader<
   return (value, name) => checkNumber(name, value, range) as T;
 }
 
-/** Makes a reader of what is looked at elsewhere. */
-export function anything<T>(): Reader<T> {
-  return (value) => value as T;
+/** Takes one value for a list of it. A hole in an array is an undefined value. */
+export function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? [...value] : [value];
 }
 
 export const readFlag: Reader<boolean> = (value, name) => {
@@ -47,12 +47,9 @@ export const readLogger: Reader<Logger> = (value, name) => {
 };
 
 export const readExtensions: Reader<readonly Extension[]> = (value, name) => {
-  const extensions = (Array.isArray(value) ? value : [value]).map((it: Extension | string) => {
+  const extensions = listOf(value).map((it) => {
     if (it === "permessage-deflate") return permessageDeflate();
-    if (
-      typeof it === "object" && it !== null && isToken(String(it.name)) &&
-      typeof it.negotiate === "function"
-    ) return it;
+    if (isExtension(it)) return it;
     throw invalid("extension", it, '"permessage-deflate" or an Extension');
   });
   const names = new Set(extensions.map((it) => it.name));
@@ -62,8 +59,13 @@ export const readExtensions: Reader<readonly Extension[]> = (value, name) => {
   return extensions;
 };
 
+function isExtension(value: unknown): value is Extension {
+  const { name, negotiate } = (value ?? {}) as Partial<Extension>;
+  return typeof name === "string" && isToken(name) && typeof negotiate === "function";
+}
+
 export const readSubprotocols: Reader<readonly string[]> = (value, name) => {
-  if (!Array.isArray(value) || !value.every((it) => typeof it === "string" && isToken(it))) {
+  if (!Array.isArray(value) || ![...value].every((it) => typeof it === "string" && isToken(it))) {
     throw invalid(name, value, "an array of tokens (RFC 6455 §4.1)");
   }
   return [...value];

@@ -1,9 +1,22 @@
 import { invalid } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
-import type { Reader } from "../connection/option_readers.ts";
+import { listOf, type Reader } from "../connection/option_readers.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import { AllowedOrigins } from "./allowed_origins.ts";
+import type { Engine } from "../topics/engine.ts";
+import {
+  readTopicsOption,
+  type ResolvedTopicSettings,
+  type TopicsOption,
+} from "../topics/topic_settings.ts";
+import type { VersionLike } from "./options.ts";
 import { TrustedProxies } from "./trusted_proxies.ts";
+
+/** Reads streams with their callbacks, which are looked at when they are added. */
+export const readPairs: Reader<readonly unknown[]> = (value, name) => {
+  if (Array.isArray(value)) return [...value];
+  throw invalid(name, value, "an array of streams, each followed by its callback");
+};
 
 export const readTransport: Reader<"http" | "tcp"> = (value, name) => {
   if (value === "http" || value === "tcp") return value;
@@ -17,9 +30,16 @@ export const readHostname: Reader<string> = (value, name) => {
 };
 
 export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
-  const { cert, key, ...others } = (value ?? {}) as Record<string, unknown>;
+  const given = typeof value === "object" && value !== null && !Array.isArray(value);
+  const { cert, key, ...others } = (given ? value : {}) as Record<string, unknown>;
   if (typeof cert !== "string" || typeof key !== "string") {
-    throw invalid(name, value, "{ cert, key }, both PEM texts");
+    // A text, or a list of them, may hold a private key.
+    const takes = "{ cert, key }, both PEM texts";
+    if (given) throw invalid(name, value, takes);
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot use this as ${name}: it takes ${takes}`,
+    );
   }
   const unknown = Object.keys(others).filter((it) => others[it] !== undefined);
   if (unknown.length > 0) {
@@ -33,7 +53,10 @@ export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
   return { cert, key };
 };
 
-export const readListener: Reader<unknown> = (value) => {
+export const readListener: Reader<unknown> = (value, name) => {
+  if ((typeof value !== "object" || value === null) && typeof value !== "function") {
+    throw invalid(name, value, "a listener, a Server of node:net or node:tls, or a function");
+  }
   // What only the servers of node:http, node:https and node:http2 have.
   if (
     typeof value === "object" && value !== null &&
@@ -48,7 +71,7 @@ export const readListener: Reader<unknown> = (value) => {
 };
 
 export const readVersions: Reader<readonly WebSocketVersion[]> = (value, name) => {
-  const versions = (Array.isArray(value) ? value : [value]).map((it) => new WebSocketVersion(it));
+  const versions = listOf(value).map((it) => new WebSocketVersion(it as VersionLike));
   if (versions.length === 0) throw invalid(name, "[]", "at least one of 13, 8 and 7");
   return versions;
 };
@@ -56,3 +79,31 @@ export const readVersions: Reader<readonly WebSocketVersion[]> = (value, name) =
 export const readOrigins: Reader<AllowedOrigins> = (value) => new AllowedOrigins(value as string[]);
 
 export const readProxies: Reader<TrustedProxies> = (value) => new TrustedProxies(value as string[]);
+
+/** Gives the settings of each topic. */
+export const readTopics: Reader<(topic: string) => ResolvedTopicSettings> = (value) =>
+  readTopicsOption(value as TopicsOption);
+
+/** What every engine has; what it does is its own affair. */
+const ENGINE_METHODS = [
+  "start",
+  "close",
+  "publish",
+  "subscribe",
+  "unsubscribe",
+  "read",
+  "renew",
+  "enter",
+  "leave",
+  "members",
+  "memberCount",
+  "announce",
+  "control",
+] as const satisfies (keyof Engine)[];
+
+export const readEngine: Reader<Engine> = (value, name) => {
+  const engine = value as Engine | null;
+  const missing = ENGINE_METHODS.filter((it) => typeof engine?.[it] !== "function");
+  if (missing.length === 0 && typeof engine!.state === "object") return engine!;
+  throw invalid(name, value, "an Engine, such as a MemoryEngine");
+};

@@ -118,7 +118,8 @@ for (const variant of transports) {
       const client = await connect(proxied.front.url, { debug: 0 });
       client.send("x");
       const end = new Promise((resolve) => client.on({ disconnect: (_it, code) => resolve(code) }));
-      assertEquals(await patiently(end, "the end"), 1014);
+      // Deno's engine has no other code to send.
+      assertEquals(await patiently(end, "the end"), variant.engine === "Deno.serve" ? 1005 : 1014);
       await proxied.ended.next();
     });
 

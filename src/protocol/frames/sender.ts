@@ -13,6 +13,7 @@ import {
 import { applyMask, copyMasked } from "./mask.ts";
 import { takeMaskingKey } from "./masking_keys.ts";
 import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
+import { SharingSession } from "./sharing_session.ts";
 
 /** Up to this many bytes, copying a payload costs less than one more write; the rest is queued as it is. */
 const COPIED = MAX_SCRATCH - MAX_HEADER_LENGTH;
@@ -42,6 +43,8 @@ export class Sender {
   readonly #output: OutputQueue;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #masks: boolean;
+  // The only extension, where it can change a message for many connections at once.
+  readonly #sharing: SharingSession | undefined;
 
   /**
    * Makes a sender for one connection.
@@ -59,6 +62,8 @@ export class Sender {
   ) {
     this.#output = output;
     this.#extensions = extensions;
+    const session = extensions.length === 1 ? extensions[0].session : undefined;
+    this.#sharing = session instanceof SharingSession ? session : undefined;
     this.threshold = threshold;
     this.#masks = masks;
   }
@@ -94,13 +99,15 @@ export class Sender {
   }
 
   /**
-   * Tells whether a message may go out otherwise than as one plain frame: masked, or changed by an extension.
+   * Tells who changes a message that several senders send.
    *
-   * @param length How many bytes it has, or as a text characters.
-   * @returns Whether others cannot send the same bytes.
+   * @param size How many bytes it has.
+   * @returns The session that changes it once for all that share it; null when it goes as it is; undefined
+   * when it has to be sent by itself, since it is masked, or extensions change it for this connection alone.
    */
-  changes(length: number): boolean {
-    return this.#masks || (this.#extensions.length > 0 && length >= this.threshold / 3);
+  sessionFor(size: number): SharingSession | null | undefined {
+    if (this.#masks) return undefined;
+    return this.#extensions.length === 0 || size < this.threshold ? null : this.#sharing;
   }
 
   /**
