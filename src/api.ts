@@ -77,6 +77,12 @@ export {
   type WebSocketServerOptions,
   type WritableCallback,
 } from "./server/server.ts";
-export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
+export type {
+  Address,
+  Capabilities,
+  RequestInfo,
+  TransportName,
+  UpgradeEvent,
+} from "./transport/transport.ts";
 export { WebSocketVersion } from "./connection/version.ts";
 export type { ReadableSource, WatchedWriter, WritableSink } from "./streams/watch.ts";

@@ -68,7 +68,7 @@ export function openClient(
   const log = new LeveledLogger(settings);
   session.attach(clientHost(parts, log), socket);
   session.head = request;
-  const handshake = new Handshake(new HandshakeRequest(request, secure));
+  const handshake = new Handshake(new HandshakeRequest(request, secure), () => true);
   for (const [name, value] of response) handshake.response.headers.append(name, value);
   session.knownHandshake = handshake;
   session.subprotocol = agreed.subprotocol;

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
@@ -156,6 +158,9 @@ export interface TransportKind {
   readonly capabilities: Capabilities;
 }
 
+/** What the `upgrade` event of a `node:http` server gives. */
+export type UpgradeEvent = [request: IncomingMessage, socket: Duplex, head: Uint8Array];
+
 /** One way for WebSockets to reach us. */
 export interface Transport {
   /** The runtime's listening socket or HTTP server, once listening. */
@@ -170,6 +175,8 @@ export interface Transport {
   end?(): Promise<void>;
   /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
   upgrade?(request: Request, info: unknown): Promise<Response>;
+  /** Takes over a socket whose request head a `node:http` server has read; throws where that is done wrongly. */
+  handleUpgrade?(...event: UpgradeEvent): void;
   /**
    * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
    * with those of WebSockets that are not ours.

@@ -3,6 +3,7 @@ import { acceptTcp } from "./accept_tcp.ts";
 import { bunApi, type BunListener, type BunSocketHandlers } from "../bun_api.ts";
 import { BunByteSocket, socketHandlers } from "./bun_byte_socket.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { openUpgrade } from "./node_upgrade.ts";
 import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
 import { TlsWaits } from "./tls_wait.ts";
 import type {
@@ -11,6 +12,7 @@ import type {
   ListenOptions,
   Transport,
   TransportHost,
+  UpgradeEvent,
 } from "../transport.ts";
 
 /** Raw TCP or TLS on `Bun.listen`. */
@@ -61,6 +63,10 @@ export class BunTcpTransport implements Transport {
         return tls !== undefined || transport.#acceptsTls;
       },
     };
+  }
+
+  handleUpgrade(...event: UpgradeEvent): void {
+    openUpgrade(event, this.#host);
   }
 
   stop(): Promise<void> {

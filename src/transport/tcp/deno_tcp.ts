@@ -4,6 +4,7 @@ import { acceptTcp } from "./accept_tcp.ts";
 import { DenoByteSocket } from "./deno_byte_socket.ts";
 import { addressOf, denoApi, type DenoConn, type DenoListener } from "../deno_api.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { openUpgrade } from "./node_upgrade.ts";
 import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
 import type {
   Capabilities,
@@ -11,6 +12,7 @@ import type {
   ListenOptions,
   Transport,
   TransportHost,
+  UpgradeEvent,
 } from "../transport.ts";
 
 /** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
@@ -50,6 +52,10 @@ export class DenoTcpTransport implements Transport {
     this.#listener = listener;
     this.#accepting = this.#accept(listener, secure);
     return { ...addressOf(listener.addr), secure };
+  }
+
+  handleUpgrade(...event: UpgradeEvent): void {
+    openUpgrade(event, this.#host);
   }
 
   async stop(): Promise<void> {
