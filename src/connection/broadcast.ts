@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   checkWellFormed,
@@ -29,10 +30,10 @@ export class Broadcast implements SharedMessage {
    */
   constructor(data: string | Uint8Array, maxSize: number) {
     if (typeof data === "string") checkWellFormed(data);
-    else if (!(data instanceof Uint8Array)) {
+    else if (!isBytes(data)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
-        "Cannot broadcast() this: it takes a string or a Uint8Array",
+        "Cannot broadcast() this: it takes a string or a Uint8Array whose buffer was not transferred",
       );
     }
     this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
@@ -91,4 +92,34 @@ export class Broadcast implements SharedMessage {
     (this.#changed ??= new Map()).set(session.shareKey, frame);
     return frame;
   }
+}
+
+/**
+ * Checks whom a message is to be sent to, before it is sent to anybody.
+ *
+ * @param to What the caller has given.
+ * @returns The connections, in a list of their own.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but connections that can be gone through.
+ */
+export function checkRecipients(to: Iterable<unknown>): WebSocketConnection[] {
+  if (typeof to !== "object" || to === null || !(Symbol.iterator in to)) throw noRecipients("this");
+  const connections = [...to];
+  for (const it of connections) if (!isConnection(it)) throw noRecipients("what is in this");
+  return connections as WebSocketConnection[];
+}
+
+/** `instanceof` would take an object that was never constructed. */
+function isConnection(value: unknown): boolean {
+  try {
+    return sessionOf(value as WebSocketConnection) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function noRecipients(what: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot broadcast() to ${what}: it takes connections, as an array, a Set or another iterable`,
+  );
 }

@@ -7,7 +7,7 @@ import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transp
 import type { Hub } from "../topics/hub.ts";
 import { type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
-import type { Reports } from "./reports.ts";
+import { placeOf, type Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import type { Settings } from "./settings.ts";
@@ -158,12 +158,12 @@ function connectionHost<S, C extends WebSocketConnection>(
     opened(opened) {
       const connection = opened as C;
       roster.ready.add(connection);
-      if (log.level >= 3) log.info(`${connection.ip}:${connection.port} is connected`);
+      if (log.level >= 3) log.info(`${placeOf(connection)} is connected`);
     },
     closed(closed) {
       const connection = closed as C;
       roster.leave(connection);
-      if (log.level >= 3) log.info(`${connection.ip}:${connection.port} has left`);
+      if (log.level >= 3) log.info(`${placeOf(connection)} has left`);
     },
     report: (error, connection) => reports.report(error, connection),
   };
@@ -187,7 +187,7 @@ function openingHost<S, C extends WebSocketConnection>(
 
 /** What `onConnect` has decided. */
 function welcome(opening: ServerOpening, result: unknown): Opening | Refusal {
-  const refused = result === false || result === 0 || result === "";
+  const refused = result !== undefined && result !== null && !result;
   if (!refused && !opening.aborted) return opening;
   opening.failed();
   return 403;

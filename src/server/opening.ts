@@ -12,7 +12,7 @@ import {
   type RequestHead,
   versionNotServed,
 } from "../protocol/mod.ts";
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
 import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
@@ -138,8 +138,10 @@ export class ServerOpening implements Opening {
   /** Gives what the `handshake` handler gave. */
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
-    this.#checkVersion(opening.version);
     const session = this.#session;
+    // It was told to end, or the peer has left, while the origin was decided on.
+    if (session.aborted) return undefined;
+    this.#checkVersion(opening.version);
     session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
     return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }
@@ -218,11 +220,8 @@ export class ServerOpening implements Opening {
   }
 
   #failed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#host.report(
-      new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#session.connection,
-    );
+    const why = `The opening handshake failed: ${messageOf(error)}`;
+    this.#host.report(new WebSocketError("ERR_HANDLER", why, error), this.#session.connection);
   }
 }
 
@@ -232,7 +231,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   // `Headers` lets control characters pass, and not every engine refuses them: this throws.
   formatFields(headers);
   for (const [name] of headers) {
-    if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+    if (/^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/.test(name)) {
       throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
     }
   }

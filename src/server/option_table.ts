@@ -5,7 +5,6 @@ import { WebSocketVersion } from "../connection/version.ts";
 import type { Capabilities } from "../transport/transport.ts";
 import { readTopicsOption } from "../topics/topic_settings.ts";
 import {
-  anything,
   numberIn,
   readConnectionClass,
   readEngine,
@@ -17,6 +16,7 @@ import {
   readListener,
   readLogger,
   readOrigins,
+  readPairs,
   readProxies,
   readSubprotocols,
   readTls,
@@ -136,8 +136,8 @@ export const OPTIONS = {
   topics: option(readTopics, readTopicsOption({})),
   engine: option(readEngine, undefined),
 
-  watchReadable: option(anything<readonly unknown[]>(), []),
-  watchWritable: option(anything<readonly unknown[]>(), []),
+  watchReadable: option(readPairs, []),
+  watchWritable: option(readPairs, []),
 
   debug: option(numberIn<DebugLevel>({ low: 0, high: 4, unit: "", whole: true }), 1, SETTABLE),
   logger: option(readLogger, console),

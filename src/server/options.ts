@@ -166,16 +166,23 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
    * begins with; by default only `maxConnections` limits them.
    */
   maxConnectionsPerAddress?: number;
-  /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
+  /**
+   * Above this many bytes waiting to be sent, `send…` returns false. Above as many waiting for a handler or
+   * `recv()`, the peer is not read, but on `deno_http`. Default 1 MiB.
+   */
   highWaterMark?: number;
   /**
-   * Above this many bytes waiting, a peer is dropped; default 64 MiB. A single message may have more,
-   * when no more than `highWaterMark` waited before it.
+   * Above this many bytes waiting to be sent, a peer is dropped; default 64 MiB. A single message may have
+   * more, when no more than `highWaterMark` waited before it. Above as many waiting for a handler, which
+   * only the engines of "http" let come, the connection is closed with 1013.
    */
   maxBufferedAmount?: number;
-  /** How long a request head may take, "tcp" only; default 10. */
+  /** How long a request head may take on "tcp", and on `deno_http` the opening after the answer; default 10. */
   handshakeTimeout?: number;
-  /** How long a peer may take to answer a Close frame; default 10. */
+  /**
+   * How long a peer may take to answer a Close frame, or to take more of a plain response ("tcp"); how long
+   * messages wait for a handler after the end; how long each step of a shutdown may take. Default 10.
+   */
   closeTimeout?: number;
   /**
    * Drops a peer that is silent for longer than this and one `silenceCheckInterval`, after pings were

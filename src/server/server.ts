@@ -1,5 +1,5 @@
-import { Broadcast } from "../connection/broadcast.ts";
-import { type WebSocketConnection } from "../connection/connection.ts";
+import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
@@ -209,8 +209,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @returns Whether there was such a client.
    */
   disconnect(client: unknown): boolean {
+    if (client === undefined) return false;
     for (const connection of this.#parts.roster.seated) {
-      if (connection !== client && connection.socket !== client) continue;
+      if (connection !== client && sessionOf(connection).native !== client) continue;
       connection.disconnect();
       return true;
     }
@@ -224,17 +225,18 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`, and when one
+   * of those in `to` is no connection; nobody is sent anything then.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
-  broadcast(
-    data: string | Uint8Array,
-    to: Iterable<WebSocketConnection> = this.#parts.roster.ready,
-  ): number {
-    const { settings, reports } = this.#parts;
-    const message = new Broadcast(data, settings.maxSendSize);
-    return message.sendTo(to, (error, connection) => reports.report(error, connection));
+  broadcast(data: string | Uint8Array, to?: Iterable<WebSocketConnection>): number {
+    const { settings, reports, roster } = this.#parts;
+    return reports.keeping(() => {
+      const message = new Broadcast(data, settings.maxSendSize);
+      const recipients = to === undefined ? roster.ready : checkRecipients(to);
+      return message.sendTo(recipients, (error, connection) => reports.report(error, connection));
+    });
   }
 
   // Handlers and settings; more of them are properties that the table of options makes.

@@ -38,6 +38,9 @@ export type Settings<S, C extends WebSocketConnection> =
 export function readSettings<S, C extends WebSocketConnection>(
   options: OptionsOf<S, C>,
 ): Settings<S, C> {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid("the options", options, "an object");
+  }
   const given = options as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(OPTIONS, name)) continue;

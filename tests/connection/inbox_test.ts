@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { type ConnectionHandlers, type WebSocketConnection, WebSocketError } from "../../mod.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
-import { openOn, paths, serveOn } from "../support/paths.ts";
+import { allPaths } from "../support/all_paths.ts";
+import { openOver, serveOver } from "../support/byte_paths.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { handling, runtime } from "../support/transports.ts";
 
@@ -65,7 +66,7 @@ const departures: readonly [name: string, code: number, leave: (client: RawClien
   ["a reset", 1006, (client) => client.reset()],
 ];
 
-for (const path of paths) {
+for (const path of allPaths) {
   describe(`what waits, over ${path.name}`, () => {
     for (const hold of holds) {
       it(`while ${hold.name}, pings and a Close are answered at once (RFC 6455 §5.5)`, async () => {
@@ -73,7 +74,7 @@ for (const path of paths) {
         const connections = new Journal<WebSocketConnection>();
         const { handlers, release } = hold.begin(told);
         const { ready } = handlers;
-        await using served = await serveOn(path, {
+        await using served = await serveOver(path, {
           ...handling({
             ...handlers,
             ready(connection) {
@@ -84,7 +85,7 @@ for (const path of paths) {
           }),
           closeTimeout: 60,
         });
-        using client = await openOn(path, served.url);
+        using client = await openOver(path, served.url);
         client.write(concat(MESSAGES, PING));
         assertEquals((await client.frame())?.opcode, 10);
         client.write(CLOSE);
@@ -101,14 +102,14 @@ for (const path of paths) {
         it(`while ${hold.name}, a peer that leaves by ${name} is told of within closeTimeout`, async () => {
           const told = new Journal<string>();
           const codes = new Journal<number>();
-          await using served = await serveOn(path, {
+          await using served = await serveOver(path, {
             ...handling({
               ...hold.begin(told).handlers,
               disconnect: (_connection, code) => codes.add(code),
             }),
             closeTimeout: 0.2,
           });
-          using client = await openOn(path, served.url);
+          using client = await openOver(path, served.url);
           client.write(concat(MESSAGES, PING));
           assertEquals((await client.frame())?.opcode, 10);
           leave(client);
@@ -123,7 +124,7 @@ for (const path of paths) {
           const connections = new Journal<WebSocketConnection>();
           const { handlers } = hold.begin(new Journal());
           const { ready } = handlers;
-          const served = await serveOn(path, {
+          const served = await serveOver(path, {
             ...handling({
               ...handlers,
               ready(connection) {
@@ -134,7 +135,7 @@ for (const path of paths) {
             }),
             closeTimeout: 60,
           });
-          using client = await openOn(path, served.url);
+          using client = await openOver(path, served.url);
           client.write(concat(MESSAGES, PING));
           assertEquals((await client.frame())?.opcode, 10);
           leave(client);
@@ -148,7 +149,7 @@ for (const path of paths) {
 
     it("a ready handler that sends while isReady ends when the peer closes", async () => {
       const ended = new Journal<string>();
-      await using served = await serveOn(
+      await using served = await serveOver(
         path,
         handling({
           async ready(connection) {
@@ -160,7 +161,7 @@ for (const path of paths) {
           },
         }),
       );
-      using client = await openOn(path, served.url);
+      using client = await openOver(path, served.url);
       client.write(CLOSE);
       assertEquals(await ended.next(), "ended");
     });
@@ -173,7 +174,7 @@ for (const path of paths) {
       { skip },
       async () => {
         const codes = new Journal<number>();
-        await using served = await serveOn(path, {
+        await using served = await serveOver(path, {
           ...handling({
             ready: (connection) => connection.pause(),
             disconnect: (_connection, code) => codes.add(code),
@@ -183,7 +184,7 @@ for (const path of paths) {
           silenceMax: 0.2,
           silenceCheckInterval: 0.05,
         });
-        using client = await openOn(path, served.url);
+        using client = await openOver(path, served.url);
         const piece = clientFrame(2, new Uint8Array(65_536));
         while (client.socket.writableLength < 1_000_000) {
           client.write(piece);
@@ -197,7 +198,7 @@ for (const path of paths) {
 
     it("recv() that was given up takes no message with it", async () => {
       const told = new Journal<string>();
-      await using served = await serveOn(
+      await using served = await serveOver(
         path,
         handling({
           async ready(connection) {
@@ -216,7 +217,7 @@ for (const path of paths) {
           },
         }),
       );
-      using client = await openOn(path, served.url);
+      using client = await openOver(path, served.url);
       assertEquals((await client.frame())?.payload.toString(), "go");
       client.write(clientFrame(1, "first"));
       assertEquals(await told.next(), "first");
@@ -226,7 +227,7 @@ for (const path of paths) {
 
     it("recv() beside a handler for messages rejects, it does not throw", async () => {
       const codes = new Journal<string>();
-      await using served = await serveOn(
+      await using served = await serveOver(
         path,
         handling({
           message() {},
@@ -235,13 +236,13 @@ for (const path of paths) {
           },
         }),
       );
-      using _client = await openOn(path, served.url);
+      using _client = await openOver(path, served.url);
       assertEquals(await codes.next(), "ERR_STATE");
     });
 
     it("a loop that is left keeps what comes for the next one", async () => {
       const told = new Journal<string>();
-      await using served = await serveOn(
+      await using served = await serveOver(
         path,
         handling({
           async ready(connection) {
@@ -255,7 +256,7 @@ for (const path of paths) {
           },
         }),
       );
-      using client = await openOn(path, served.url);
+      using client = await openOver(path, served.url);
       client.write(MESSAGES);
       assertEquals((await client.frame())?.payload.toString(), "more");
       client.write(concat(clientFrame(1, "four"), CLOSE));

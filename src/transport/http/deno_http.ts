@@ -1,4 +1,4 @@
-import { WebSocketError } from "../../base/errors.ts";
+import { messageOf, WebSocketError } from "../../base/errors.ts";
 import { ACCEPT_RETRY_MS, acceptFailure } from "../accept_failure.ts";
 import {
   addressOf,
@@ -35,10 +35,9 @@ export class DenoHttpTransport implements Transport {
   // Drops everything of the server above.
   #aborter: AbortController | null = null;
   #stopped = false;
-  // How many requests have come whose responses have not gone out.
+  // How many requests have come whose responses Deno has not taken whole.
   #underWay = 0;
-  // Whether there were any when it stopped.
-  #busy = false;
+  #answeredAll: (() => void) | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -104,39 +103,36 @@ export class DenoHttpTransport implements Transport {
   stop(): Promise<void> {
     // Deno's own shutdown would end the WebSockets too, before the server has taken leave of them.
     this.#stopped = true;
-    this.#busy = this.#underWay > 0;
     return Promise.resolve();
   }
 
+  /** Deno's own shutdown would wait for every request, without end, and could not be broken off. */
   async end(): Promise<void> {
+    await this.#allAnswered();
     const server = this.#server;
     this.#server = null;
-    if (server === null || this.#aborter === null) return;
+    if (this.#aborter === null) return;
     try {
-      // Deno's own shutdown would wait for clients that have sent half a request too, for as long as they like.
-      // But it lets the bytes of responses go out, of which an abort leaves nothing; the two cannot be combined.
-      if (this.#busy) await this.#patiently(server.shutdown());
-      else {
-        this.#aborter.abort();
-        await server.finished;
-      }
+      if (this.#underWay > 0) this.#aborter.abort();
+      // What has been answered may still be on its way.
+      else await server?.shutdown();
     } catch (error) {
       this.#host.report(error);
     }
   }
 
-  /** Waits for no longer than `closeTimeout`. */
-  async #patiently(done: Promise<void>): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#host.limits.closeTimeout * 1000);
-    });
-    await Promise.race([done, late]);
+  /** Waits for the requests under way, but for no longer than `closeTimeout`. */
+  async #allAnswered(): Promise<void> {
+    if (this.#underWay === 0) return;
+    const answered = Promise.withResolvers<void>();
+    this.#answeredAll = answered.resolve;
+    const timer = setTimeout(answered.resolve, this.#host.limits.closeTimeout * 1000);
+    await answered.promise;
     clearTimeout(timer);
   }
 
   readonly #completed = (): void => {
-    this.#underWay--;
+    if (--this.#underWay === 0) this.#answeredAll?.();
   };
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
@@ -208,7 +204,7 @@ export class DenoHttpTransport implements Transport {
 
 function mistakeOf(error: unknown): WebSocketError {
   if (error instanceof WebSocketError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return mountMistake(`Deno says: ${why}. Pass each request once, as it came.`, error);
 }
 

@@ -112,6 +112,10 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     return this.#socket.bufferedAmount;
   }
 
+  get progress(): number {
+    return -this.#socket.bufferedAmount;
+  }
+
   sendText(data: string): number {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);
@@ -121,7 +125,9 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
 
   sendBinary(data: Uint8Array): number {
     if (this.#trace !== null) this.#traceMessage(">", data);
-    this.#socket.send(data as Uint8Array<ArrayBuffer>);
+    // A WebSocket of the web takes no memory that is shared.
+    const own = data.buffer instanceof ArrayBuffer ? data : new Uint8Array(data);
+    this.#socket.send(own as Uint8Array<ArrayBuffer>);
     return this.#socket.bufferedAmount;
   }
 

@@ -37,6 +37,7 @@ describe("what an engine says at the end of a connection", () => {
   const losses = [
     "Unexpected EOF",
     "Connection reset by peer (os error 104)",
+    "connection reset",
     "peer closed connection without sending TLS close_notify",
     "No response from ping frame.",
     "Failed to send frame",
