@@ -102,8 +102,8 @@ export const servers: ServerEntry[] = [
   ws("node", "ws, Node"),
   ws("bun", "ws, Bun (built in)"),
   ws("deno", "ws, Deno"),
-  plain("crossws_deno", "crossws, Deno", "deno", "websocket", "crossws_rooms_deno"),
-  plain("crossws_bun", "crossws, Bun", "bun", "websocket", "crossws_rooms_bun"),
+  plain("crossws_deno", "crossws, Deno", "deno", "websocket", "crossws_deno_rooms"),
+  plain("crossws_bun", "crossws, Bun", "bun", "websocket", "crossws_bun_rooms"),
 ];
 
 export function serverById(id: string): ServerEntry {
