@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   checkWellFormed,
@@ -29,10 +30,10 @@ export class Broadcast implements SharedMessage {
    */
   constructor(data: string | Uint8Array, maxSize: number) {
     if (typeof data === "string") checkWellFormed(data);
-    else if (!(data instanceof Uint8Array)) {
+    else if (!isBytes(data)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
-        "Cannot broadcast() this: it takes a string or a Uint8Array",
+        "Cannot broadcast() this: it takes a string or a Uint8Array whose buffer was not transferred",
       );
     }
     this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;

@@ -224,7 +224,7 @@ export class WebSocketConnection {
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
-          `Cannot send a ${JSON.stringify(first)}: use "utf8", "binary", "ping" or "pong"`,
+          `Cannot send a message of this kind: use "utf8", "binary", "ping" or "pong"`,
         );
     }
   }
@@ -277,7 +277,7 @@ export class WebSocketConnection {
    * @param options With a `signal` the wait can be given up: it rejects with the signal's reason, and the
    * message that comes next is for the next call.
    * @returns The message, or null when the connection has ended and nothing is kept. It rejects with
-   * ERR_STATE on a connection that has handlers for messages.
+   * ERR_STATE on a connection that has handlers for messages, with ERR_INVALID_ARGUMENT for other options.
    *
    * @example Wait for a name, but not for ever
    * ```ts
@@ -294,8 +294,8 @@ export class WebSocketConnection {
    * });
    * ```
    */
-  recv(options: { signal?: AbortSignal | undefined } = {}): Promise<string | Uint8Array | null> {
-    return this.#session.delivery.pull(options.signal);
+  recv(options?: { signal?: AbortSignal | undefined }): Promise<string | Uint8Array | null> {
+    return this.#session.delivery.pull(options);
   }
 
   /**

@@ -4,7 +4,7 @@ import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
-import { Pulls } from "./pulls.ts";
+import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
 
 /** What a delivery needs of its connection. */
 export interface DeliveryOwner {
@@ -156,7 +156,7 @@ export class Delivery implements MessageListener {
       this.#full = false;
       this.#channel?.resume();
     }
-    if (this.waits || this.#channel !== null) return;
+    if (this.waits || this.#channel !== null || this.#ended) return;
     // Those who pull see the last message before they hear of the end.
     if (this.#pulls === null) this.#owner.delivered();
     else setTimeout(() => this.#owner.delivered(), 0);
@@ -191,8 +191,13 @@ export class Delivery implements MessageListener {
   end(): void {
     this.#channel = null;
     this.#ended = true;
-    if (this.#pulls === null) this.#inbox?.clear();
-    else if (!this.waits) this.#pulls.end();
+    if (this.#pulls === null) {
+      this.#inbox?.clear();
+      return;
+    }
+    // A pause ends with the connection: nobody would wait for less.
+    this.resume();
+    if (!this.waits) this.#pulls.end();
   }
 
   pause(): void {
@@ -206,9 +211,15 @@ export class Delivery implements MessageListener {
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(signal: AbortSignal | undefined): Promise<Message | null> {
+  pull(options: PullOptions | undefined): Promise<Message | null> {
     const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
     if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
+    let signal: AbortSignal | undefined;
+    try {
+      if (options !== undefined) signal = signalOf(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#pulls ??= new Pulls();
     this.#holding = true;

@@ -74,27 +74,37 @@ export const CONNECTION_EVENTS = [
 export const MESSAGE_EVENTS = ["utf8", "binary", "message"] as const;
 
 /**
- * Copies handlers, all or none.
+ * Reads what `on()` takes, each handler once: a getter may give something else the next time.
  *
- * @param target Where to.
- * @param handlers The handlers; undefined takes one away.
+ * @param handlers The handlers by event; undefined takes one away.
  * @param names The events that there are.
  * @param owner What the handlers belong to, for the message of the error.
+ * @returns The handlers, in an object of their own.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
  */
-export function setHandlers(
-  target: object,
-  handlers: object,
+export function readHandlers<T extends object>(
+  handlers: T,
   names: readonly string[] = CONNECTION_EVENTS,
   owner = "connection",
-): void {
-  for (const [name, handler] of Object.entries(handlers)) {
-    if (!names.includes(name)) {
-      throw new WebSocketError(
-        "ERR_INVALID_ARGUMENT",
-        `Cannot set a handler for "${name}": a ${owner} has ${names.join(", ")}`,
-      );
-    }
+): T {
+  if (typeof handlers !== "object" || handlers === null || Array.isArray(handlers)) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot set these handlers: give an object, with the ${owner}'s events as keys`,
+    );
+  }
+  for (const name of Object.keys(handlers)) {
+    if (names.includes(name)) continue;
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot set a handler for "${name}": a ${owner} has ${names.join(", ")}`,
+    );
+  }
+  const read: Record<string, unknown> = {};
+  for (const name of names) {
+    // A method of a class is found too.
+    if (!(name in handlers)) continue;
+    const handler = read[name] = (handlers as Record<string, unknown>)[name];
     if (handler !== undefined && typeof handler !== "function") {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
@@ -102,7 +112,7 @@ export function setHandlers(
       );
     }
   }
-  Object.assign(target, handlers);
+  return read as T;
 }
 
 /** The handlers of a connection as properties; {@linkcode ConnectionHandlers} describes them. */

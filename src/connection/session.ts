@@ -4,7 +4,7 @@ import type { Channel, LifeListener, SharedMessage } from "../transport/channel.
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
-import { type ConnectionHandlers, setHandlers } from "./handlers.ts";
+import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { ConnectionSubscriptions, ConnectionTopics, Position } from "./subscribing.ts";
@@ -52,6 +52,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   subscriptions: ConnectionSubscriptions | null = null;
   /** How many checks in a row found that nothing had come. */
   silentChecks = 0;
+  /** The channel's progress at the last of them. */
+  progress = 0;
   // How it ended, while messages that came before are still to be told of, and how long that may take.
   #ending: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
@@ -82,9 +84,10 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
 
   /** Sets handlers, all or none. */
   on(handlers: ConnectionHandlers<unknown>): void {
-    if (this.attached) checkEvents(handlers, this.host.transport);
-    this.delivery.check(handlers);
-    setHandlers(this.delivery.handlers, handlers);
+    const read = readHandlers(handlers);
+    if (this.attached) checkEvents(read, this.host.transport);
+    this.delivery.check(read);
+    Object.assign(this.delivery.handlers, read);
   }
 
   /** What the runtime calls this connection. */
@@ -100,7 +103,10 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   /** The opening handshake; made when somebody asks, since most never do. */
   get handshake(): Handshake | undefined {
     if (this.head === null) return undefined;
-    return this.knownHandshake ??= new Handshake(new HandshakeRequest(this.head, this.secure));
+    return this.knownHandshake ??= new Handshake(
+      new HandshakeRequest(this.head, this.secure),
+      () => this.state === "ready",
+    );
   }
 
   /** The opening handshake is done. */
@@ -195,6 +201,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     if (this.state === "disconnected" || this.#ending !== null) return;
     this.closing();
     this.live = null;
+    // Nothing goes out any more, whatever is still to be told of.
+    this.outbox.end();
     if (!this.delivery.waits) {
       this.#finish(code, reason);
       return;
@@ -257,7 +265,6 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   #finish(code: number, reason: string): void {
     this.state = "disconnected";
     this.live = this.#peer = null;
-    this.outbox.end();
     this.host.closed(this.connection);
     this.delivery.end();
     this.delivery.call(this.delivery.handlers.disconnect, code, reason);

@@ -1,5 +1,5 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { setHandlers } from "../connection/handlers.ts";
+import { readHandlers } from "../connection/handlers.ts";
 import type { HandlersOf } from "./options.ts";
 
 /** The handlers of a server by event, as `on()` takes them. */
@@ -48,9 +48,8 @@ export function setEvents<S, C extends WebSocketConnection>(
   target: HandlersOf<S, C>,
   handlers: EventsOf<S, C>,
 ): void {
-  const checked: EventsOf<S, C> = {};
-  setHandlers(checked, handlers, Object.keys(EVENTS), "server");
-  for (const [event, handler] of Object.entries(checked)) {
+  const read = readHandlers(handlers, Object.keys(EVENTS), "server");
+  for (const [event, handler] of Object.entries(read)) {
     target[EVENTS[event as keyof typeof EVENTS]] = handler;
   }
 }

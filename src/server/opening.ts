@@ -138,8 +138,10 @@ export class ServerOpening implements Opening {
   /** Gives what the `handshake` handler gave. */
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
-    this.#checkVersion(opening.version);
     const session = this.#session;
+    // It was told to end, or the peer has left, while the origin was decided on.
+    if (session.aborted) return undefined;
+    this.#checkVersion(opening.version);
     session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
     return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }
@@ -229,7 +231,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   // `Headers` lets control characters pass, and not every engine refuses them: this throws.
   formatFields(headers);
   for (const [name] of headers) {
-    if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+    if (/^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/.test(name)) {
       throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
     }
   }

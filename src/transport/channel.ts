@@ -8,6 +8,8 @@ export interface Channel {
   heard: boolean;
   /** How many bytes wait to be taken by the operating system. */
   readonly bufferedAmount: number;
+  /** A number that changes whenever the operating system takes something of what waits. */
+  readonly progress: number;
   /** Messages below this many bytes are not compressed. */
   compressionThreshold: number;
   /** The most bytes of a message that is taken. */

@@ -56,7 +56,7 @@ for (const variant of transports) {
     });
 
     it("keeps its place within handlers of any connection, large or small", async () => {
-      const { served, server, url, connections } = await gather(variant, {
+      const { served, url, connections } = await gather(variant, {
         onConnect(server, connection) {
           connection.on({
             utf8(connection, data) {

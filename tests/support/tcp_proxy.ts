@@ -27,16 +27,15 @@ export class TcpProxy {
   /** Starts one in front of a port. */
   static async start(to: number): Promise<TcpProxy> {
     const pairs = new Set<Pair>();
-    let proxy: TcpProxy | undefined;
     const server = createServer((client) => {
       const pair: Pair = { client, server: createConnection(to, "127.0.0.1"), sent: "" };
       pairs.add(pair);
       client.on("data", (bytes) => {
         if (pair.sent.length < 100_000) pair.sent += bytes.toString("latin1");
-        if (!proxy!.#loses("requests", pair)) pair.server.write(bytes);
+        if (!proxy.#loses("requests", pair)) pair.server.write(bytes);
       });
       pair.server.on("data", (bytes) => {
-        if (!proxy!.#loses("replies", pair)) client.write(bytes);
+        if (!proxy.#loses("replies", pair)) client.write(bytes);
       });
       const end = () => {
         pairs.delete(pair);
@@ -46,7 +45,7 @@ export class TcpProxy {
       for (const socket of [client, pair.server]) socket.on("error", end).on("close", end);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    proxy = new TcpProxy(server, pairs, (server.address() as { port: number }).port);
+    const proxy = new TcpProxy(server, pairs, (server.address() as { port: number }).port);
     return proxy;
   }
 

@@ -6,11 +6,15 @@ import type { ExtensionSession } from "./extension.ts";
  * was sent on a connection before.
  */
 export abstract class SharingSession implements ExtensionSession {
+  /** See {@linkcode ExtensionSession.rsv}. */
   abstract readonly rsv: number;
+  /** See {@linkcode ExtensionSession.parameters}. */
   abstract readonly parameters: readonly [name: string, value: string | undefined][];
   /** Sessions with the same key change a shared message in the same way. */
   abstract readonly shareKey: number;
+  /** See {@linkcode ExtensionSession.encode}. */
   abstract encode(payload: Uint8Array): Uint8Array | undefined;
+  /** See {@linkcode ExtensionSession.decode}. */
   abstract decode(payload: Uint8Array, maxSize: number): Uint8Array;
 
   /**

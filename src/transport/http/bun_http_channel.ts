@@ -131,6 +131,10 @@ export class BunHttpChannel implements Channel, Expiring {
     return this.#ended ? 0 : this.#socket.getBufferedAmount() + this.#heldSize;
   }
 
+  get progress(): number {
+    return -this.bufferedAmount;
+  }
+
   sendText(data: string): number {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);

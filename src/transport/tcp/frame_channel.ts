@@ -89,13 +89,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     });
   }
 
-  /**
-   * Begins, once the connection can hear of events.
-   *
-   * @param head The response head, which goes out together with the first messages.
-   * @param opening Told that the connection is open.
-   * @param rest What came behind the request head.
-   */
+  /** Begins: the response head goes out with the first messages; `rest` is what came behind the request. */
   start(head: Uint8Array, opening: Opening, rest: Uint8Array): boolean {
     const writer = this.#writer;
     writer.corked = true;
@@ -115,6 +109,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   get bufferedAmount(): number {
     return this.#writer.unwritten;
+  }
+
+  get progress(): number {
+    return this.#writer.progress;
   }
 
   get compressionThreshold(): number {

@@ -22,6 +22,8 @@ export class SocketWriter {
   readonly #socket: ByteSocket;
   readonly #owner: { allWritten(): void };
   #writing = false;
+  // How many writes had to be waited for.
+  #awaited = 0;
   #flushDue = false;
   #closed = false;
 
@@ -81,9 +83,15 @@ export class SocketWriter {
     }
   }
 
+  /** A number that changes whenever the operating system takes something of what waits. */
+  get progress(): number {
+    return this.#awaited * 2 ** 32 - this.#socket.unwritten;
+  }
+
   /** The write under way is done. */
   written(): void {
     this.#writing = false;
+    this.#awaited++;
     this.output.done();
     this.flush();
   }
