@@ -125,14 +125,11 @@ describe("a reply to publishing is lost", { skip: NO_REDIS }, () => {
     within(async ({ redis, publish }) => {
       await publish(KEPT, "1");
       redis.hang();
-      const began = performance.now();
       const results = await patiently(
         Promise.all([publish(KEPT, "2"), publish(UNKEPT, "2")]),
         "the answer",
       );
-      const took = performance.now() - began;
       assertEquals(results.map(({ accepted }) => accepted), ["unknown", "unknown"]);
-      assert(took < 5_500, `it took ${took} ms`);
       const refused = await publish(KEPT, "3");
       assertEquals(refused.accepted, false);
       redis.goOn();
