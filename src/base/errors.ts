@@ -53,6 +53,20 @@ export class WebSocketError extends Error {
 }
 
 /**
+ * Tells in words what was thrown. Anything may be thrown, an object without a text too; this does not throw.
+ *
+ * @param thrown What was thrown.
+ * @returns Its message.
+ */
+export function messageOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "what was thrown has no text";
+  }
+}
+
+/**
  * Makes the error for a handler that failed.
  *
  * @param name The handler.
@@ -61,6 +75,9 @@ export class WebSocketError extends Error {
  */
 export function handlerError(name: string, cause: unknown): WebSocketError {
   if (cause instanceof WebSocketError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new WebSocketError("ERR_HANDLER", `The handler ${name} failed: ${why}`, cause);
+  return new WebSocketError(
+    "ERR_HANDLER",
+    `The handler ${name} failed: ${messageOf(cause)}`,
+    cause,
+  );
 }

@@ -37,7 +37,8 @@ export function checkNumber(name: string, value: unknown, range: NumberRange = S
   const { low, high, unit, whole } = range;
   const valid = typeof value === "number" && (whole ? Number.isInteger(value) : true) &&
     value >= low && value <= high;
-  if (valid) return value as number;
+  // Of the two zeros, only one is a number that anybody means.
+  if (valid) return (value as number) + 0;
   const numbers = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
   throw invalid(
     name,
@@ -62,10 +63,11 @@ export function invalid(name: string, value: unknown, takes: string): WebSocketE
 }
 
 /** Of an object only the keys: a private key, say, must not get into a message. */
-function show(value: unknown): string {
+function show(value: unknown, inArray = false): string {
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "function") return `a function ${value.name}`;
-  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
-  if (typeof value === "object" && value !== null) return `{ ${Object.keys(value).join(", ")} }`;
-  return String(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (inArray && Array.isArray(value)) return "[…]";
+  if (Array.isArray(value)) return `[${value.map((it) => show(it, true)).join(", ")}]`;
+  return `{ ${Object.keys(value).join(", ")} }`;
 }

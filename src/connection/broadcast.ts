@@ -1,6 +1,14 @@
 import { Buffer } from "node:buffer";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
-import { checkWellFormed, encodeFrame, encodeTextFrame, FIN, Opcode } from "../protocol/mod.ts";
+import {
+  checkWellFormed,
+  encodeFrame,
+  encodeTextFrame,
+  FIN,
+  Opcode,
+  type SharingSession,
+} from "../protocol/mod.ts";
 import type { SharedMessage } from "../transport/channel.ts";
 import { sessionOf, type WebSocketConnection } from "./connection.ts";
 
@@ -8,7 +16,10 @@ import { sessionOf, type WebSocketConnection } from "./connection.ts";
 export class Broadcast implements SharedMessage {
   readonly data: string | Uint8Array;
   readonly size: number;
-  #frame: Uint8Array | undefined;
+  #frame: Uint8Array | null = null;
+  // What was made for sessions, by their key, and the bytes that it was made of.
+  #changed: Map<number, Uint8Array> | null = null;
+  #payload: Uint8Array | null = null;
 
   /**
    * @param data The message.
@@ -19,10 +30,10 @@ export class Broadcast implements SharedMessage {
    */
   constructor(data: string | Uint8Array, maxSize: number) {
     if (typeof data === "string") checkWellFormed(data);
-    else if (!(data instanceof Uint8Array)) {
+    else if (!isBytes(data)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
-        "Cannot broadcast() this: it takes a string or a Uint8Array",
+        "Cannot broadcast() this: it takes a string or a Uint8Array whose buffer was not transferred",
       );
     }
     this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
@@ -58,9 +69,57 @@ export class Broadcast implements SharedMessage {
     return count;
   }
 
-  frame(): Uint8Array {
+  frame(session: SharingSession | null): Uint8Array {
+    if (session === null) return this.#unchanged();
+    const frame = this.#changed?.get(session.shareKey) ?? this.#change(session);
+    if ((frame[0] & session.rsv) !== 0) session.sharedSent(this.#payload!);
+    return frame;
+  }
+
+  #unchanged(): Uint8Array {
     return this.#frame ??= typeof this.data === "string"
       ? encodeTextFrame(this.data)
       : encodeFrame(FIN | Opcode.BINARY, this.data);
   }
+
+  #change(session: SharingSession): Uint8Array {
+    const { data } = this;
+    const isText = typeof data === "string";
+    this.#payload ??= isText ? new TextEncoder().encode(data) : data;
+    const payload = session.encodeShared(this.#payload);
+    const first = FIN | session.rsv | (isText ? Opcode.TEXT : Opcode.BINARY);
+    const frame = payload === undefined ? this.#unchanged() : encodeFrame(first, payload);
+    (this.#changed ??= new Map()).set(session.shareKey, frame);
+    return frame;
+  }
+}
+
+/**
+ * Checks whom a message is to be sent to, before it is sent to anybody.
+ *
+ * @param to What the caller has given.
+ * @returns The connections, in a list of their own.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but connections that can be gone through.
+ */
+export function checkRecipients(to: Iterable<unknown>): WebSocketConnection[] {
+  if (typeof to !== "object" || to === null || !(Symbol.iterator in to)) throw noRecipients("this");
+  const connections = [...to];
+  for (const it of connections) if (!isConnection(it)) throw noRecipients("what is in this");
+  return connections as WebSocketConnection[];
+}
+
+/** `instanceof` would take an object that was never constructed. */
+function isConnection(value: unknown): boolean {
+  try {
+    return sessionOf(value as WebSocketConnection) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function noRecipients(what: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    `Cannot broadcast() to ${what}: it takes connections, as an array, a Set or another iterable`,
+  );
 }

@@ -9,6 +9,7 @@ import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
+import { defineTopicMembers, type TopicMembers } from "./topic_members.ts";
 import type { PingAnswer } from "./tuning.ts";
 
 /**
@@ -20,7 +21,7 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection extends HandlerProperties {}
+export interface WebSocketConnection extends HandlerProperties, TopicMembers {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -97,8 +98,6 @@ export class WebSocketConnection {
     return this;
   }
 
-  // Who it is.
-
   /** The client's IP address. */
   get ip(): string {
     return this.#session.remote.ip;
@@ -143,8 +142,6 @@ export class WebSocketConnection {
   get error(): WebSocketError | undefined {
     return this.#session.error;
   }
-
-  // How far it has come.
 
   /** Whether messages can be sent. */
   get isReady(): boolean {
@@ -227,7 +224,7 @@ export class WebSocketConnection {
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
-          `Cannot send a ${JSON.stringify(first)}: use "utf8", "binary", "ping" or "pong"`,
+          `Cannot send a message of this kind: use "utf8", "binary", "ping" or "pong"`,
         );
     }
   }
@@ -258,7 +255,7 @@ export class WebSocketConnection {
 
   /** How many bytes wait to be taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#outbox.channel?.bufferedAmount ?? 0;
+    return this.#session.bufferedAmount;
   }
 
   /**
@@ -280,7 +277,7 @@ export class WebSocketConnection {
    * @param options With a `signal` the wait can be given up: it rejects with the signal's reason, and the
    * message that comes next is for the next call.
    * @returns The message, or null when the connection has ended and nothing is kept. It rejects with
-   * ERR_STATE on a connection that has handlers for messages.
+   * ERR_STATE on a connection that has handlers for messages, with ERR_INVALID_ARGUMENT for other options.
    *
    * @example Wait for a name, but not for ever
    * ```ts
@@ -297,8 +294,8 @@ export class WebSocketConnection {
    * });
    * ```
    */
-  recv(options: { signal?: AbortSignal | undefined } = {}): Promise<string | Uint8Array | null> {
-    return this.#session.delivery.pull(options.signal);
+  recv(options?: { signal?: AbortSignal | undefined }): Promise<string | Uint8Array | null> {
+    return this.#session.delivery.pull(options);
   }
 
   /**
@@ -418,3 +415,4 @@ defineHandlerProperties(
   WebSocketConnection.prototype,
   (connection) => sessionOf(connection).delivery.handlers,
 );
+defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));

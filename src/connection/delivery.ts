@@ -1,10 +1,10 @@
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
-import { Pulls } from "./pulls.ts";
+import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
 
 /** What a delivery needs of its connection. */
 export interface DeliveryOwner {
@@ -211,9 +211,15 @@ export class Delivery implements MessageListener {
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(signal: AbortSignal | undefined): Promise<Message | null> {
+  pull(options: PullOptions | undefined): Promise<Message | null> {
     const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
     if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
+    let signal: AbortSignal | undefined;
+    try {
+      if (options !== undefined) signal = signalOf(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#pulls ??= new Pulls();
     this.#holding = true;
@@ -252,14 +258,15 @@ export class Delivery implements MessageListener {
       this.#busy--;
       this.#empty();
     };
-    result.then(settled, (error) => {
+    // Of the application's own: `then` may throw, or call back more than once.
+    Promise.resolve(result).then(settled, (error) => {
       this.#failed(error);
       settled();
     });
   }
 
   #failed(cause: unknown): void {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     this.#owner.report(
       new WebSocketError("ERR_HANDLER", `A connection's handler failed: ${why}`, cause),
     );

@@ -1,5 +1,6 @@
 import { WebSocketError } from "../base/errors.ts";
 import type { Handshake } from "./handshake.ts";
+import type { Position } from "./subscribing.ts";
 
 /**
  * The handlers of a connection, each given the connection first. A handler may return a promise: the next
@@ -36,6 +37,11 @@ export interface ConnectionHandlers<C> {
   pong?(connection: C, payload: Uint8Array): unknown;
   /** All that was sent has gone out, after a `send…` had returned false. */
   drain?(connection: C): unknown;
+  /**
+   * Publications of a topic with history were lost on the way to this server, and what the client has of it
+   * is not whole any more: load it anew. What is published from `position` on comes as before.
+   */
+  interrupted?(connection: C, topic: string, position: Position): unknown;
   /** The connection failed, by the peer's fault or a handler's. */
   error?(connection: C, error: Error): unknown;
   /**
@@ -61,33 +67,44 @@ export const CONNECTION_EVENTS = [
   "drain",
   "error",
   "disconnect",
+  "interrupted",
 ] as const satisfies (keyof ConnectionHandlers<unknown>)[];
 
 /** The events that carry messages, which `recv()` takes the place of. */
 export const MESSAGE_EVENTS = ["utf8", "binary", "message"] as const;
 
 /**
- * Copies handlers, all or none.
+ * Reads what `on()` takes, each handler once: a getter may give something else the next time.
  *
- * @param target Where to.
- * @param handlers The handlers; undefined takes one away.
+ * @param handlers The handlers by event; undefined takes one away.
  * @param names The events that there are.
  * @param owner What the handlers belong to, for the message of the error.
+ * @returns The handlers, in an object of their own.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an unknown event or a value that is no function.
  */
-export function setHandlers(
-  target: object,
-  handlers: object,
+export function readHandlers<T extends object>(
+  handlers: T,
   names: readonly string[] = CONNECTION_EVENTS,
   owner = "connection",
-): void {
-  for (const [name, handler] of Object.entries(handlers)) {
-    if (!names.includes(name)) {
-      throw new WebSocketError(
-        "ERR_INVALID_ARGUMENT",
-        `Cannot set a handler for "${name}": a ${owner} has ${names.join(", ")}`,
-      );
-    }
+): T {
+  if (typeof handlers !== "object" || handlers === null || Array.isArray(handlers)) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot set these handlers: give an object, with the ${owner}'s events as keys`,
+    );
+  }
+  for (const name of Object.keys(handlers)) {
+    if (names.includes(name)) continue;
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot set a handler for "${name}": a ${owner} has ${names.join(", ")}`,
+    );
+  }
+  const read: Record<string, unknown> = {};
+  for (const name of names) {
+    // A method of a class is found too.
+    if (!(name in handlers)) continue;
+    const handler = read[name] = (handlers as Record<string, unknown>)[name];
     if (handler !== undefined && typeof handler !== "function") {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
@@ -95,7 +112,7 @@ export function setHandlers(
       );
     }
   }
-  Object.assign(target, handlers);
+  return read as T;
 }
 
 /** The handlers of a connection as properties; {@linkcode ConnectionHandlers} describes them. */
@@ -118,6 +135,8 @@ export interface HandlerProperties {
   onPong: ConnectionHandlers<this>["pong"];
   /** The handler that hears that all has been sent. */
   onDrain: ConnectionHandlers<this>["drain"];
+  /** The handler that hears that publications of a topic were lost. */
+  onInterrupted: ConnectionHandlers<this>["interrupted"];
   /** The handler that hears of failures. */
   onError: ConnectionHandlers<this>["error"];
   /** The handler that hears of the end. */

@@ -7,6 +7,7 @@ import {
   type RequestHead,
   requestUrl,
 } from "../protocol/mod.ts";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { WebSocketVersion } from "./version.ts";
 
@@ -105,9 +106,12 @@ export class Handshake {
   #response: HandshakeResponse | undefined;
   #rejection: { status: number; body: string | Uint8Array; headers: Headers } | undefined;
 
+  readonly #isOver: () => boolean;
+
   /** Made by the server. */
-  constructor(request: HandshakeRequest) {
+  constructor(request: HandshakeRequest, isOver: () => boolean = () => false) {
     this.request = request;
+    this.#isOver = isOver;
   }
 
   /** The response, to which header fields may be added. */
@@ -121,19 +125,27 @@ export class Handshake {
    * @param status The HTTP status to answer with: 300 to 599.
    * @param rejection The body and header fields to answer with.
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for another status, an unknown key, a body that is
-   * neither a string nor a `Uint8Array`, a body of a 304, or a header field that follows from the body.
+   * neither a string nor a `Uint8Array`, a body of a 304, or a header field that follows from the body;
+   * ERR_STATE once the WebSocket is open.
    * @throws {TypeError} When a header field has a character that is not allowed.
    */
   reject(status: number, rejection: Rejection = {}): void {
+    if (this.#isOver()) {
+      throw new WebSocketError(
+        "ERR_STATE",
+        "Cannot refuse a handshake that is over: do so in the handshake event, or disconnect()",
+      );
+    }
     if (!Number.isInteger(status) || status < 300 || status > 599) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
-        `Cannot refuse a handshake with status ${status}: use 300 to 599`,
+        `Cannot refuse a handshake with status ${String(status)}: use 300 to 599`,
       );
     }
-    checkRejection(status, rejection);
-    const { body = "" } = rejection;
-    const headers = new Headers(rejection.headers);
+    checkRejection(rejection);
+    const { body = "", headers: fields } = rejection;
+    checkBody(status, body);
+    const headers = new Headers(fields);
     for (const name of ["content-length", "transfer-encoding"]) {
       if (headers.has(name)) {
         throw cannotRefuse(`header field "${name}"`, "it follows from the body; leave it out");
@@ -153,7 +165,7 @@ export class Handshake {
   }
 }
 
-function checkRejection(status: number, rejection: Rejection): void {
+function checkRejection(rejection: Rejection): void {
   if (typeof rejection !== "object" || rejection === null) {
     throw cannotRefuse(String(rejection), "give an object with a body, headers or both");
   }
@@ -162,9 +174,10 @@ function checkRejection(status: number, rejection: Rejection): void {
       throw cannotRefuse(JSON.stringify(key), "use body and headers");
     }
   }
-  const { body } = rejection;
-  if (body === undefined) return;
-  if (typeof body !== "string" && !(body instanceof Uint8Array)) {
+}
+
+function checkBody(status: number, body: string | Uint8Array): void {
+  if (typeof body !== "string" && !isBytes(body)) {
     throw cannotRefuse(`a body of type ${typeof body}`, "use a string or a Uint8Array");
   }
   if (status === 304 && body.length > 0) {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
+import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
-import { MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
+import { checkWellFormed, MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
 
 /** What an outbox needs of its connection. */
@@ -42,7 +43,7 @@ export class Outbox {
   sendBinary(data: Uint8Array): boolean {
     const { channel } = this;
     if (channel === null) return false;
-    if (!(data instanceof Uint8Array)) throw wrongData("sendBinary", "a Uint8Array");
+    if (!isBytes(data)) throw wrongData("sendBinary", BYTES);
     if (data.length > this.maxSendSize) this.#checkSize(data.length);
     return channel.sendBinary(data) <= this.#owner.host.highWaterMark || this.#overflow();
   }
@@ -82,15 +83,20 @@ export class Outbox {
       this.#overflowed = true;
       channel.notifyDrained();
     } else if (channel.bufferedAmount > maxBufferedAmount) {
-      this.#owner.report(
-        new WebSocketError(
-          "ERR_TOO_SLOW",
-          `Cannot hold more than ${maxBufferedAmount} bytes for a peer that does not read them: dropped (1013)`,
-        ),
-      );
-      this.#owner.terminate();
+      this.giveUp(`more than ${maxBufferedAmount} bytes`);
     }
     return false;
+  }
+
+  /** Drops a peer that takes less than it is sent. */
+  giveUp(held: string): void {
+    this.#owner.report(
+      new WebSocketError(
+        "ERR_TOO_SLOW",
+        `Cannot hold ${held} for a peer that does not read them: dropped (1013)`,
+      ),
+    );
+    this.#owner.terminate();
   }
 
   /** Settles when nothing waits to be sent, and when nothing can be sent any more. */
@@ -121,8 +127,9 @@ export class Outbox {
 }
 
 function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Uint8Array {
+  if (typeof payload === "string") checkWellFormed(payload);
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-  if (!(bytes instanceof Uint8Array)) throw wrongData(kind, "a string or a Uint8Array");
+  if (!isBytes(bytes)) throw wrongData(kind, `a string or ${BYTES}`);
   if (bytes.length > MAX_CONTROL_PAYLOAD) {
     throw new RangeError(
       `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,
@@ -130,6 +137,8 @@ function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Ui
   }
   return bytes;
 }
+
+const BYTES = "a Uint8Array whose buffer was not transferred";
 
 function wrongData(method: string, wanted: string): WebSocketError {
   return new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${method}() this: it takes ${wanted}`);

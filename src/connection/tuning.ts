@@ -1,3 +1,4 @@
+import { invalid } from "../base/option_values.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Transport, TransportKind } from "../transport/transport.ts";
 import { unsupported } from "../transport/unsupported.ts";
@@ -70,6 +71,9 @@ export class Tuning {
   }
 
   set doPong(answer: PingAnswer | null) {
+    if (answer !== null && typeof answer !== "function") {
+      throw invalid("doPong", answer, "a function, or null for no answer");
+    }
     if (this.#owner.attached) this.#checkPong(answer);
     this.#doPong = answer;
   }
@@ -118,6 +122,7 @@ export class Tuning {
   }
 
   set nodelay(on: boolean) {
+    if (typeof on !== "boolean") throw invalid("nodelay", on, "true or false");
     if (this.#owner.attached) this.#checkNoDelay(on);
     this.#owner.outbox.channel?.setNoDelay(on);
     this.#nodelay = on;

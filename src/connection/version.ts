@@ -1,4 +1,4 @@
-import { WebSocketError } from "../base/errors.ts";
+import { invalid } from "../base/option_values.ts";
 
 /** The last draft of each version that is served; versions 7 and 8 have the frames of RFC 6455. */
 const DRAFTS: Readonly<Record<string, number>> = {
@@ -31,15 +31,8 @@ export class WebSocketVersion {
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a version other than 13, 8 and 7.
    */
   constructor(version: number | string | WebSocketVersion) {
-    const number = typeof version === "string" && Object.hasOwn(DRAFTS, version)
-      ? DRAFTS[version]
-      : Number(version);
-    if (!WebSocketVersion.exists(number)) {
-      throw new WebSocketError(
-        "ERR_INVALID_ARGUMENT",
-        `Cannot serve WebSocket version ${JSON.stringify(String(version))}: use 13, 8 or 7`,
-      );
-    }
+    const number = numberOf(version);
+    if (!WebSocketVersion.exists(number)) throw invalid("version", version, "13, 8 or 7");
     this.number = number;
   }
 
@@ -67,4 +60,12 @@ export class WebSocketVersion {
   valueOf(): number {
     return this.number;
   }
+}
+
+/** NaN for what names no version. */
+function numberOf(version: unknown): number {
+  if (version instanceof WebSocketVersion) return version.number;
+  if (typeof version !== "string") return version as number;
+  if (Object.hasOwn(DRAFTS, version)) return DRAFTS[version];
+  return /^\d{1,3}$/.test(version) ? Number(version) : NaN;
 }

@@ -1,5 +1,5 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { setHandlers } from "../connection/handlers.ts";
+import { readHandlers } from "../connection/handlers.ts";
 import type { HandlersOf } from "./options.ts";
 
 /** The handlers of a server by event, as `on()` takes them. */
@@ -14,6 +14,14 @@ export interface EventsOf<S, C extends WebSocketConnection> {
   tick?: HandlersOf<S, C>["onTick"];
   /** See `onError`. */
   error?: HandlersOf<S, C>["onError"];
+  /** See `onSubscribe`. */
+  subscribe?: HandlersOf<S, C>["onSubscribe"];
+  /** See `onUnsubscribe`. */
+  unsubscribe?: HandlersOf<S, C>["onUnsubscribe"];
+  /** See `onTopicOpen`. */
+  topicOpen?: HandlersOf<S, C>["onTopicOpen"];
+  /** See `onTopicClose`. */
+  topicClose?: HandlersOf<S, C>["onTopicClose"];
 }
 
 /** The events of a server, each with the option that is the handler's. */
@@ -23,6 +31,10 @@ const EVENTS = {
   shutdown: "onShutdown",
   tick: "onTick",
   error: "onError",
+  subscribe: "onSubscribe",
+  unsubscribe: "onUnsubscribe",
+  topicOpen: "onTopicOpen",
+  topicClose: "onTopicClose",
 } as const satisfies Record<keyof EventsOf<unknown, WebSocketConnection>, string>;
 
 /**
@@ -36,9 +48,8 @@ export function setEvents<S, C extends WebSocketConnection>(
   target: HandlersOf<S, C>,
   handlers: EventsOf<S, C>,
 ): void {
-  const checked: EventsOf<S, C> = {};
-  setHandlers(checked, handlers, Object.keys(EVENTS), "server");
-  for (const [event, handler] of Object.entries(checked)) {
+  const read = readHandlers(handlers, Object.keys(EVENTS), "server");
+  for (const [event, handler] of Object.entries(read)) {
     target[EVENTS[event as keyof typeof EVENTS]] = handler;
   }
 }

@@ -12,7 +12,7 @@ import {
   type RequestHead,
   versionNotServed,
 } from "../protocol/mod.ts";
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
 import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
@@ -220,11 +220,8 @@ export class ServerOpening implements Opening {
   }
 
   #failed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#host.report(
-      new WebSocketError("ERR_HANDLER", `The opening handshake failed: ${why}`, error),
-      this.#session.connection,
-    );
+    const why = `The opening handshake failed: ${messageOf(error)}`;
+    this.#host.report(new WebSocketError("ERR_HANDLER", why, error), this.#session.connection);
   }
 }
 
@@ -234,7 +231,7 @@ function checkAdded(added: Headers): [name: string, value: string][] {
   // `Headers` lets control characters pass, and not every engine refuses them: this throws.
   formatFields(headers);
   for (const [name] of headers) {
-    if (/^(?:upgrade|connection|sec-websocket-.*)$/.test(name)) {
+    if (/^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/.test(name)) {
       throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
     }
   }

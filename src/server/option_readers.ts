@@ -5,7 +5,13 @@ import { WebSocketConnection } from "../connection/connection.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import { type Extension, isToken, permessageDeflate } from "../protocol/mod.ts";
 import { AllowedOrigins } from "./allowed_origins.ts";
-import type { ConnectionClass } from "./options.ts";
+import type { Engine } from "../topics/engine.ts";
+import {
+  readTopicsOption,
+  type ResolvedTopicSettings,
+  type TopicsOption,
+} from "../topics/topic_settings.ts";
+import type { ConnectionClass, VersionLike } from "./options.ts";
 import { TrustedProxies } from "./trusted_proxies.ts";
 
 /**
@@ -19,10 +25,16 @@ export function numberIn<T extends number = number>(range: NumberRange): Reader<
   return (value, name) => checkNumber(name, value, range) as T;
 }
 
-/** Makes a reader of what is looked at elsewhere. */
-export function anything<T>(): Reader<T> {
-  return (value) => value as T;
+/** Takes one value for a list of it. A hole in an array is an undefined value. */
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? [...value] : [value];
 }
+
+/** Reads streams with their callbacks, which are looked at when they are added. */
+export const readPairs: Reader<readonly unknown[]> = (value, name) => {
+  if (Array.isArray(value)) return [...value];
+  throw invalid(name, value, "an array of streams, each followed by its callback");
+};
 
 export const readFlag: Reader<boolean> = (value, name) => {
   if (typeof value === "boolean") return value;
@@ -48,9 +60,16 @@ export const readHostname: Reader<string> = (value, name) => {
 };
 
 export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
-  const { cert, key, ...others } = (value ?? {}) as Record<string, unknown>;
+  const given = typeof value === "object" && value !== null && !Array.isArray(value);
+  const { cert, key, ...others } = (given ? value : {}) as Record<string, unknown>;
   if (typeof cert !== "string" || typeof key !== "string") {
-    throw invalid(name, value, "{ cert, key }, both PEM texts");
+    // A text, or a list of them, may hold a private key.
+    const takes = "{ cert, key }, both PEM texts";
+    if (given) throw invalid(name, value, takes);
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      `Cannot use this as ${name}: it takes ${takes}`,
+    );
   }
   const unknown = Object.keys(others).filter((it) => others[it] !== undefined);
   if (unknown.length > 0) {
@@ -64,7 +83,10 @@ export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
   return { cert, key };
 };
 
-export const readListener: Reader<unknown> = (value) => {
+export const readListener: Reader<unknown> = (value, name) => {
+  if ((typeof value !== "object" || value === null) && typeof value !== "function") {
+    throw invalid(name, value, "a listener, a Server of node:net or node:tls, or a function");
+  }
   // What only the servers of node:http, node:https and node:http2 have.
   if (
     typeof value === "object" && value !== null &&
@@ -87,12 +109,9 @@ export const readLogger: Reader<Logger> = (value, name) => {
 };
 
 export const readExtensions: Reader<readonly Extension[]> = (value, name) => {
-  const extensions = (Array.isArray(value) ? value : [value]).map((it: Extension | string) => {
+  const extensions = listOf(value).map((it) => {
     if (it === "permessage-deflate") return permessageDeflate();
-    if (
-      typeof it === "object" && it !== null && isToken(String(it.name)) &&
-      typeof it.negotiate === "function"
-    ) return it;
+    if (isExtension(it)) return it;
     throw invalid("extension", it, '"permessage-deflate" or an Extension');
   });
   const names = new Set(extensions.map((it) => it.name));
@@ -102,14 +121,19 @@ export const readExtensions: Reader<readonly Extension[]> = (value, name) => {
   return extensions;
 };
 
+function isExtension(value: unknown): value is Extension {
+  const { name, negotiate } = (value ?? {}) as Partial<Extension>;
+  return typeof name === "string" && isToken(name) && typeof negotiate === "function";
+}
+
 export const readVersions: Reader<readonly WebSocketVersion[]> = (value, name) => {
-  const versions = (Array.isArray(value) ? value : [value]).map((it) => new WebSocketVersion(it));
+  const versions = listOf(value).map((it) => new WebSocketVersion(it as VersionLike));
   if (versions.length === 0) throw invalid(name, "[]", "at least one of 13, 8 and 7");
   return versions;
 };
 
 export const readSubprotocols: Reader<readonly string[]> = (value, name) => {
-  if (!Array.isArray(value) || !value.every((it) => typeof it === "string" && isToken(it))) {
+  if (!Array.isArray(value) || ![...value].every((it) => typeof it === "string" && isToken(it))) {
     throw invalid(name, value, "an array of tokens (RFC 6455 §4.1)");
   }
   return [...value];
@@ -126,3 +150,31 @@ export const readConnectionClass: Reader<ConnectionClass<WebSocketConnection>> =
 export const readOrigins: Reader<AllowedOrigins> = (value) => new AllowedOrigins(value as string[]);
 
 export const readProxies: Reader<TrustedProxies> = (value) => new TrustedProxies(value as string[]);
+
+/** Gives the settings of each topic. */
+export const readTopics: Reader<(topic: string) => ResolvedTopicSettings> = (value) =>
+  readTopicsOption(value as TopicsOption);
+
+/** What every engine has; what it does is its own affair. */
+const ENGINE_METHODS = [
+  "start",
+  "close",
+  "publish",
+  "subscribe",
+  "unsubscribe",
+  "read",
+  "renew",
+  "enter",
+  "leave",
+  "members",
+  "memberCount",
+  "announce",
+  "control",
+] as const satisfies (keyof Engine)[];
+
+export const readEngine: Reader<Engine> = (value, name) => {
+  const engine = value as Engine | null;
+  const missing = ENGINE_METHODS.filter((it) => typeof engine?.[it] !== "function");
+  if (missing.length === 0 && typeof engine!.state === "object") return engine!;
+  throw invalid(name, value, "an Engine, such as a MemoryEngine");
+};

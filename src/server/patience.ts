@@ -36,7 +36,8 @@ export function waitFor<T>(
     };
     const timer = seconds === undefined ? undefined : setTimeout(giveUp, seconds * 1000);
     until?.addEventListener("abort", giveUp);
-    promise.then((value) => {
+    // Of the application's own: `then` may throw, or call back more than once.
+    Promise.resolve(promise).then((value) => {
       if (waiting) end();
       resolve(value);
     }, (error) => {

@@ -1,7 +1,7 @@
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 import { LeveledLogger } from "../base/logger.ts";
 import { isThenable } from "../base/thenable.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { Settings } from "./settings.ts";
 
 /** What becomes of a server's errors: they are kept, logged and told. */
@@ -24,14 +24,12 @@ export class Reports<S, C extends WebSocketConnection> {
 
   /** Keeps and logs an error, and tells those who want to know; never throws. */
   report(error: unknown, connection?: object): void {
-    const known = error instanceof WebSocketError ? error : new WebSocketError(
-      "ERR_STATE",
-      error instanceof Error ? error.message : String(error),
-      error,
-    );
+    const known = error instanceof WebSocketError
+      ? error
+      : new WebSocketError("ERR_STATE", messageOf(error), error);
     this.lastError = known;
     const of = connection as C | undefined;
-    const where = of === undefined ? "" : `${of.ip}:${of.port}: `;
+    const where = of === undefined ? "" : `${placeOf(of)}: `;
     const byPeer = known.code === "ERR_PROTOCOL" || known.code === "ERR_TOO_SLOW";
     if (byPeer) this.log.warn(where + known.message);
     else this.log.error(where + known.message, known.cause);
@@ -64,4 +62,10 @@ export class Reports<S, C extends WebSocketConnection> {
       failed(cause);
     }
   }
+}
+
+/** Where a connection's peer is, for logs. A subclass may have an `ip` of its own, which may throw. */
+export function placeOf(connection: WebSocketConnection): string {
+  const { ip, port } = sessionOf(connection).remote;
+  return `${ip}:${port}`;
 }

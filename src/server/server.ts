@@ -1,5 +1,5 @@
-import { Broadcast } from "../connection/broadcast.ts";
-import { type WebSocketConnection } from "../connection/connection.ts";
+import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
+import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
@@ -19,6 +19,7 @@ import type {
 } from "./options.ts";
 import { defineProperties, type PropertiesOf } from "./properties.ts";
 import { checkExtensionChange } from "./settings.ts";
+import { defineTopicMembers, type ServerTopicMembers } from "./topic_members.ts";
 
 /** The options of a {@linkcode WebSocketServer}. Times are in seconds, sizes in bytes. */
 export type WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection> = OptionsOf<
@@ -40,7 +41,7 @@ export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink>
 
 /** The properties of a server that need no code of their own. */
 export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
-  extends PropertiesOf<WebSocketServer<C>, C> {}
+  extends PropertiesOf<WebSocketServer<C>, C>, ServerTopicMembers<C> {}
 
 /**
  * A WebSocket server (RFC 6455) for Deno and Bun.
@@ -68,6 +69,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   static {
     defineProperties(WebSocketServer.prototype, (server) => server.#parts);
+    defineTopicMembers(WebSocketServer.prototype, (server) => server.#parts.topics);
   }
 
   /**
@@ -207,8 +209,9 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @returns Whether there was such a client.
    */
   disconnect(client: unknown): boolean {
+    if (client === undefined) return false;
     for (const connection of this.#parts.roster.seated) {
-      if (connection !== client && connection.socket !== client) continue;
+      if (connection !== client && sessionOf(connection).native !== client) continue;
       connection.disconnect();
       return true;
     }
@@ -222,24 +225,25 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`, and when one
+   * of those in `to` is no connection; nobody is sent anything then.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
-  broadcast(
-    data: string | Uint8Array,
-    to: Iterable<WebSocketConnection> = this.#parts.roster.ready,
-  ): number {
-    const { settings, reports } = this.#parts;
-    const message = new Broadcast(data, settings.maxSendSize);
-    return message.sendTo(to, (error, connection) => reports.report(error, connection));
+  broadcast(data: string | Uint8Array, to?: Iterable<WebSocketConnection>): number {
+    const { settings, reports, roster } = this.#parts;
+    return reports.keeping(() => {
+      const message = new Broadcast(data, settings.maxSendSize);
+      const recipients = to === undefined ? roster.ready : checkRecipients(to);
+      return message.sendTo(recipients, (error, connection) => reports.report(error, connection));
+    });
   }
 
   // Handlers and settings; more of them are properties that the table of options makes.
 
   /**
-   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`; all of them, or none when
-   * one is refused.
+   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`, `subscribe`, `unsubscribe`,
+   * `topicOpen`, `topicClose`; all of them, or none when one is refused.
    *
    * @param handlers The handlers; undefined takes one away.
    * @returns The server.

@@ -1,4 +1,4 @@
-import { handlerError, WebSocketError } from "../base/errors.ts";
+import { handlerError, messageOf, WebSocketError } from "../base/errors.ts";
 import type { BeginWatch, Watch } from "./watch_events.ts";
 
 /** Called for a watched stream. */
@@ -147,7 +147,7 @@ export class WatchList<Stream extends object> {
 }
 
 function streamError(cause: unknown): WebSocketError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   return new WebSocketError(
     "ERR_STATE",
     `Cannot watch a stream any longer, since it failed: ${why}`,

@@ -1,4 +1,4 @@
-import { WebSocketError } from "../base/errors.ts";
+import { messageOf, WebSocketError } from "../base/errors.ts";
 
 /** How long to wait before accepting is tried again: at once would only spin. */
 export const ACCEPT_RETRY_MS = 50;
@@ -24,7 +24,7 @@ export function isPeerGone(error: unknown): boolean {
  * @returns The error.
  */
 export function acceptFailure(error: unknown): WebSocketError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return new WebSocketError(
     "ERR_LISTEN",
     `Cannot accept connections for now: ${why}. Lower maxConnections, or let the process open more files.`,

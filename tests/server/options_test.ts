@@ -42,6 +42,83 @@ for (const { name, transport } of transports) {
       make({ tls: { cert, key, ca: undefined } })();
     });
 
+    it("an option of a wrong type, or with a hole or a wrong item in its array, is refused by name", () => {
+      const loop: unknown[] = [];
+      loop.push(loop);
+      const strange = [null, "5", 5n, Symbol("five"), Object.create(null), loop, () => 5, class {}];
+      const wrong: Record<string, readonly unknown[]> = {
+        transport: [5],
+        port: [NaN, -1, 0.5, 65_536, Infinity, new Number(5), [5]],
+        hostname: [5, [], ["localhost"]],
+        tls: ["cert", true, [cert, key], { cert }, { cert: [cert], key }],
+        listen: [5, "/path", true],
+        onRequest: [5, {}],
+        onConnect: [5, {}],
+        connectionClass: [5, {}, Object],
+        extensions: [5, "deflate", [,], ["permessage-deflate", ,], [undefined], { name: "x" }],
+        allowedOrigins: [5, "https://example.com", [,], [5], ["example.com"]],
+        trustProxy: [5, "10.0.0.1", [,], [5], ["10.0.0.0/33"]],
+        subprotocol: [5, "chat", [,], ["chat", , "talk"], [5], ["a b"]],
+        version: [5, NaN, "0xd", " 13 ", [[13]], new Date(13), "draft"],
+        versions: [[], [,], [13, , 8], [undefined], [null], "13.0"],
+        maxRecvSize: [NaN, -1, 0.5, Infinity, []],
+        maxConnections: [NaN, 0, 0.5],
+        closeTimeout: [NaN, -1, Infinity, []],
+        watchReadable: [5, {}, { length: 0 }, [,], [5, 5], [null, () => {}]],
+        watchWritable: [5, {}, { length: 0 }, [,], [5, 5], [null, () => {}]],
+        debug: [NaN, 5, true],
+        logger: [5, {}],
+        legacy: [0, "no"],
+      };
+      // What these take beside the rest.
+      const right: Record<string, (value: unknown) => boolean> = {
+        hostname: (value) => typeof value === "string",
+        listen: (value) => typeof value === "function" || value === loop || isBare(value),
+        onRequest: (value) => typeof value === "function",
+        onConnect: (value) => typeof value === "function",
+      };
+      for (const [name, values] of Object.entries(wrong)) {
+        for (const value of [...values, ...strange]) {
+          if (right[name]?.(value)) continue;
+          const error = errorOf(make({ transport: "tcp", [name]: value }));
+          assertEquals(error.code, "ERR_INVALID_ARGUMENT", error.message);
+          assertEquals(error.message.includes("BEGIN"), false);
+        }
+      }
+      for (const options of [null, 5, "port", true, [], () => {}]) {
+        assertInvalid(
+          () => new WebSocketServer(options as object),
+          /^Cannot use the options .* an object$/,
+        );
+      }
+    });
+
+    it("a frozen object, and one whose options are inherited, are heeded", () => {
+      const frozen = Object.freeze({ transport, port: 7, subprotocol: Object.freeze(["chat"]) });
+      for (const options of [frozen, Object.create(frozen)]) {
+        const server = new WebSocketServer(options as WebSocketServerOptions);
+        assertEquals([server.port, server.subprotocol], [7, ["chat"]]);
+      }
+      assertEquals(Object.is(new WebSocketServer({ transport, port: -0 }).port, 0), true);
+    });
+
+    it("an error of a getter among the options is the caller's own", () => {
+      const failure = new Error("my own");
+      const options = Object.defineProperty({ transport }, "port", {
+        enumerable: true,
+        get() {
+          throw failure;
+        },
+      });
+      let thrown: unknown;
+      try {
+        new WebSocketServer(options);
+      } catch (error) {
+        thrown = error;
+      }
+      assertEquals(thrown, failure);
+    });
+
     it("hostname: an empty one is refused, which the runtimes take for different addresses", () => {
       assertInvalid(make({ hostname: "" }), /hostname "": .*"0\.0\.0\.0"/);
     });
@@ -237,4 +314,8 @@ for (const path of bytePaths) {
     assertEquals(served.errors.length, 1);
     assertEquals(broken.received.toString().includes("still here"), false);
   });
+}
+
+function isBare(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import type { Extension, ExtensionOffer, ExtensionSession } from "../frames/extension.ts";
 import { RSV1 } from "../frames/frame.ts";
+import { SharingSession } from "../frames/sharing_session.ts";
 import { DEFAULT_LEVEL, MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 
@@ -65,25 +66,23 @@ export class PermessageDeflate implements Extension {
    */
   constructor(options: PermessageDeflateOptions = {}) {
     checkNames(options);
-    const { contextTakeover = false } = options;
+    const {
+      contextTakeover = false,
+      serverMaxWindowBits = 15,
+      clientMaxWindowBits = 15,
+      level = DEFAULT_LEVEL,
+    } = options;
     if (typeof contextTakeover !== "boolean") {
-      throw invalid(TypeError, `Cannot use contextTakeover ${contextTakeover}: it takes a boolean`);
+      throw invalid(
+        TypeError,
+        `Cannot use contextTakeover ${String(contextTakeover)}: it takes a boolean`,
+      );
     }
     this.options = {
       contextTakeover,
-      serverMaxWindowBits: checkRange(
-        "serverMaxWindowBits",
-        options.serverMaxWindowBits ?? 15,
-        8,
-        15,
-      ),
-      clientMaxWindowBits: checkRange(
-        "clientMaxWindowBits",
-        options.clientMaxWindowBits ?? 15,
-        8,
-        15,
-      ),
-      level: checkRange("level", options.level ?? DEFAULT_LEVEL, 1, 9),
+      serverMaxWindowBits: checkRange("serverMaxWindowBits", serverMaxWindowBits, 8, 15),
+      clientMaxWindowBits: checkRange("clientMaxWindowBits", clientMaxWindowBits, 8, 15),
+      level: checkRange("level", level, 1, 9),
     };
   }
 
@@ -132,8 +131,11 @@ const NAMES = ["contextTakeover", "serverMaxWindowBits", "clientMaxWindowBits", 
 
 /** An option that is misspelled would be ignored otherwise. */
 function checkNames(options: object): void {
-  if (typeof options !== "object" || options === null) {
-    throw invalid(TypeError, `Cannot use ${options} for permessageDeflate: give it an object`);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid(
+      TypeError,
+      `Cannot use a ${typeof options} for permessageDeflate: give an object`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (NAMES.includes(name)) continue;
@@ -151,7 +153,7 @@ function checkRange(name: string, value: number, low: number, high: number): num
   if (Number.isInteger(value) && value >= low && value <= high) return value;
   throw invalid(
     RangeError,
-    `Cannot use ${name} ${value}: it takes a whole number from ${low} to ${high}`,
+    `Cannot use ${name} ${String(value)}: it takes a whole number from ${low} to ${high}`,
   );
 }
 
@@ -195,17 +197,31 @@ function readParameters(offer: ExtensionOffer): DeflateParameters | undefined {
   return wanted;
 }
 
-class DeflateSession implements ExtensionSession {
+class DeflateSession extends SharingSession {
   readonly rsv = RSV1;
 
   constructor(
     readonly parameters: readonly [name: string, value: string | undefined][],
     readonly deflater: MessageDeflater,
     readonly inflater: MessageInflater,
-  ) {}
+  ) {
+    super();
+  }
+
+  get shareKey(): number {
+    return this.deflater.key;
+  }
 
   encode(payload: Uint8Array): Uint8Array | undefined {
     return this.deflater.deflate(payload);
+  }
+
+  encodeShared(payload: Uint8Array): Uint8Array | undefined {
+    return this.deflater.deflateAlone(payload);
+  }
+
+  sharedSent(payload: Uint8Array): void {
+    this.deflater.skip(payload);
   }
 
   decode(payload: Uint8Array, maxSize: number): Uint8Array {

@@ -139,6 +139,9 @@ export function closePayload(code?: number, reason = ""): Uint8Array {
       `Cannot close with status code ${code}: use 1000 to 1003, 1007 to 1014, or 3000 to 4999`,
     );
   }
+  if (typeof reason !== "string") {
+    throw new RangeError(`Cannot send a close reason that is a ${typeof reason}: use a string`);
+  }
   if (!reason.isWellFormed()) {
     throw new RangeError("Cannot send a close reason with a lone surrogate: it has no UTF-8 form");
   }

@@ -90,6 +90,11 @@ export class RequestHead {
 
 /** The absolute form (RFC 9112 §3.2.2); `ws:` names the same resources as `http:` (RFC 6455 §3). */
 const ABSOLUTE = /^(?:http|ws)(s?)(:\/\/[^/?#].*)$/i;
+/**
+ * What no target has: a fragment (RFC 9112 §3.2), a backslash in the path, which a URL would take for a
+ * slash, and a user (RFC 9110 §4.2.4).
+ */
+const NO_TARGET = /#|^[^?]*\\|^[a-z+]+:\/\/[^/?]*@/i;
 /** How an HTTP server on a Unix socket, or the like, writes a URL: its authority is no host. */
 const LOCAL = /^http\+[a-z]+:\/\/[^/?#]*/i;
 
@@ -113,6 +118,9 @@ const LOCAL = /^http\+[a-z]+:\/\/[^/?#]*/i;
  */
 export function requestUrl(head: RequestHead, secure: boolean): string {
   const { method, target } = head;
+  if (NO_TARGET.test(target)) {
+    throw new HttpError(400, "Cannot serve this request target: no fragment, backslash or user");
+  }
   const scheme = secure ? "https" : "http";
   let url: string;
   if (target.startsWith("/")) url = `${scheme}://${authorityOf(head)}${target}`;

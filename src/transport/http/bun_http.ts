@@ -1,4 +1,4 @@
-import { WebSocketError } from "../../base/errors.ts";
+import { messageOf, WebSocketError } from "../../base/errors.ts";
 import { CloseCode, PermessageDeflate } from "../../protocol/mod.ts";
 import { bunApi, type BunHttpServer, type BunWebSocketHandlers } from "../bun_api.ts";
 import type {
@@ -207,6 +207,6 @@ function upgraded(
 
 function mistakeOf(error: unknown): WebSocketError {
   if (error instanceof WebSocketError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return mountMistake(`Bun says: ${why}. Give it \`websocket: sockets.websocket\`.`, error);
 }

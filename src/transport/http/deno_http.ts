@@ -1,4 +1,4 @@
-import { WebSocketError } from "../../base/errors.ts";
+import { messageOf, WebSocketError } from "../../base/errors.ts";
 import { ACCEPT_RETRY_MS, acceptFailure } from "../accept_failure.ts";
 import {
   addressOf,
@@ -204,7 +204,7 @@ export class DenoHttpTransport implements Transport {
 
 function mistakeOf(error: unknown): WebSocketError {
   if (error instanceof WebSocketError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return mountMistake(`Deno says: ${why}. Pass each request once, as it came.`, error);
 }
 

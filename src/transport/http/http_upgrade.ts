@@ -29,10 +29,10 @@ export function decide(
   const { url, headers } = request;
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
   const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
-  if (host.servesRequests && !isUpgradeRequest(head)) {
-    return URL.canParse(url) ? host.request(request, { remote }) : refusal(400);
-  }
-  if (!tellsUrl(head)) return refusal(400);
+  // Deno passes on what a client has made up of the form that it gives to URLs of Unix sockets itself.
+  const madeUp = remote.port > 0 && /^http\+/i.test(url);
+  if (madeUp || !tellsUrl(head)) return refusal(400);
+  if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
   const opening = host.accept({
     remote,
     secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),

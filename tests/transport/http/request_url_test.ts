@@ -72,6 +72,27 @@ const ROWS: Row[] = [
     target: "foo://a.example/c",
     right: 400,
   },
+  { rule: "a fragment (§3.2)", target: "/a#b", right: 400 },
+  {
+    rule: "a backslash in the path, which is no slash (RFC 3986 §3.3)",
+    target: "/\\b.example/c",
+    right: 400,
+    // Bun.serve has made a slash of it.
+    bun: "a.example//b.example/c",
+  },
+  { rule: "a backslash in the query", target: "/?a=\\b", right: "a.example/?a=\\b" },
+  {
+    rule: "an absolute form with a user (RFC 9110 §4.2.4)",
+    target: "http://user@b.example/",
+    right: 400,
+    // Bun.serve does not tell it.
+    bun: "a.example/",
+  },
+  {
+    rule: "an absolute form that is like a Unix socket's",
+    target: "http+unix://a.example/c",
+    right: 400,
+  },
   { rule: "an asterisk (§3.2.4)", target: "*", right: 400 },
   { rule: "no Host (§3.2)", host: "", right: 400 },
   { rule: "an absolute form without Host (§3.2)", target: "http://a/b", host: "", right: 400 },
@@ -108,6 +129,29 @@ const ways: Record<string, (variant: Variant, told: Journal<Told>) => Promise<Ap
     });
   },
 };
+
+for (const variant of variants) {
+  describe(`plain HTTP over ${variant.name}: onRequest is given no URL that is made up`, () => {
+    for (const { rule, target = "/", host = "a.example", right } of ROWS) {
+      if (right !== 400 || target.includes("\\") || target.includes("@")) continue;
+      it(`${rule}: 400`, async () => {
+        const asked: string[] = [];
+        await using served = await serve(variant, {
+          onRequest({ url }) {
+            asked.push(url);
+            return new Response("served");
+          },
+        });
+        const field = host === "" ? "" : `Host: ${host}\r\n`;
+        const { status } = await RawClient.ask(
+          served.url,
+          `GET ${target} HTTP/1.1\r\n${field}Connection: close\r\n\r\n`,
+        );
+        assertEquals([status, asked], [400, []]);
+      });
+    }
+  });
+}
 
 for (const variant of variants.filter(({ transport }) => transport === "http")) {
   for (const [way, start] of Object.entries(ways)) {
