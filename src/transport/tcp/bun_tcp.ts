@@ -4,7 +4,7 @@ import { acceptTcp } from "./accept_tcp.ts";
 import { bunApi, type BunListener, type BunSocket, type BunSocketHandlers } from "../bun_api.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
-import { type TlsWait, TlsWaits } from "./tls_wait.ts";
+import { TlsWait } from "./tls_wait.ts";
 import type {
   Address,
   Capabilities,
@@ -26,13 +26,11 @@ export class BunTcpTransport implements Transport {
     mount: false,
   };
   readonly #host: TransportHost;
-  readonly #waits: TlsWaits;
   #acceptsTls = false;
   #listener: { stop(): unknown } | { close(): unknown } | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
-    this.#waits = new TlsWaits(host);
   }
 
   get listener(): unknown {
@@ -79,7 +77,6 @@ export class BunTcpTransport implements Transport {
       if ("stop" in listener) listener.stop();
       else listener.close();
     }
-    this.#waits.destroy();
     return Promise.resolve();
   }
 
@@ -92,7 +89,7 @@ export class BunTcpTransport implements Transport {
         const accepted = socket.data = new BunByteSocket(socket);
         transport.#acceptsTls = accepted.secure;
         if (!accepted.secure) return acceptTcp(accepted, host);
-        accepted.handshaking = transport.#waits.begin(accepted.remote.ip, accepted);
+        accepted.handshaking = TlsWait.begin(host, accepted.remote.ip, accepted);
         if (accepted.handshaking === undefined) accepted.destroy();
       },
       // Without this handler Bun tells of no socket before its TLS handshake, however long that takes.
