@@ -43,6 +43,19 @@ export interface BroadcastJob extends Target {
   inFlight: number;
 }
 
+/** Rooms: what one member says goes to all members of the room, the speaker among them. */
+export interface RoomsJob extends Target {
+  kind: "rooms";
+  /** Connections of a room; they are counted off, so that there are `connections / members` rooms. */
+  members: number;
+  /** How many members of each room speak. */
+  talkers: number;
+  /** Topics that each member of a room is subscribed to, and that are spoken to in turn. */
+  topics: number;
+  /** Messages of each speaker in flight. */
+  inFlight: number;
+}
+
 /** Connections that do nothing, for what each costs in memory. */
 export interface IdleJob extends Target {
   kind: "idle";
@@ -55,11 +68,11 @@ export interface ConnectJob extends Target {
   wave: number;
 }
 
-export type Job = EchoJob | PacedJob | BroadcastJob | IdleJob | ConnectJob;
+export type Job = EchoJob | PacedJob | BroadcastJob | RoomsJob | IdleJob | ConnectJob;
 
 /** Figures of one run. Those that the kind of job does not give, or the system does not tell, are absent. */
 export interface Figures {
-  /** Messages (deliveries for a broadcast, handshakes for connects) a second. */
+  /** Messages (deliveries for a broadcast and in rooms, handshakes for connects) a second. */
   perSecond?: number;
   /** Latency in seconds. */
   p50?: number;

@@ -7,6 +7,7 @@ import { connect } from "./load/connect.ts";
 import { echo } from "./load/echo.ts";
 import { idle } from "./load/idle.ts";
 import { paced } from "./load/paced.ts";
+import { rooms } from "./load/rooms.ts";
 
 function run(job: Job): Promise<Figures> {
   switch (job.kind) {
@@ -16,6 +17,8 @@ function run(job: Job): Promise<Figures> {
       return paced(job);
     case "broadcast":
       return broadcast(job);
+    case "rooms":
+      return rooms(job);
     case "idle":
       return idle(job);
     case "connect":

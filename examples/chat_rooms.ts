@@ -1,9 +1,10 @@
 /**
- * The rooms of the chat example: who is in them and what was said. It knows connections only by the
- * two methods that it calls, so it can be tested without a network.
+ * The rooms of the chat example: a room is a topic, its members are the topic's connections, and it is
+ * gone with the last of them.
  *
  * @module
  */
+import { WebSocketConnection, type WebSocketServer } from "../mod.ts";
 import {
   ChatError,
   type ClientMessage,
@@ -14,121 +15,101 @@ import {
   type Said,
   type ServerMessage,
 } from "./chat_protocol.ts";
+import { RateLimit } from "./chat_rate_limit.ts";
 
-/** The part of a connection that rooms use. */
-export interface Peer {
-  sendUtf8(text: string): unknown;
-  disconnect(code: number, reason: string): unknown;
-}
-
-/** Sends one text to many peers. */
-export type Broadcast<P extends Peer> = (text: string, to: Iterable<P>) => unknown;
-
-interface Member<P extends Peer> {
-  readonly peer: P;
-  readonly room: Room<P>;
-  readonly key: string;
-  readonly nickname: string;
-  readonly session: string | undefined;
-}
-
-class Room<P extends Peer> {
-  /** By nickname key. */
-  readonly members = new Map<string, Member<P>>();
-  readonly history: Said[] = [];
-
-  constructor(readonly name: string) {}
+/** One page that is connected, in a room or at the door. */
+export class Guest extends WebSocketConnection {
+  readonly rate = new RateLimit();
+  room: string | undefined = undefined;
+  nickname = "";
+  session: string | undefined = undefined;
 }
 
 /** Every room that has somebody in it. */
-export class Rooms<P extends Peer> {
-  readonly #broadcast: Broadcast<P>;
-  readonly #rooms = new Map<string, Room<P>>();
-  readonly #members = new Map<P, Member<P>>();
+export class Rooms {
+  readonly #server: WebSocketServer<Guest>;
+  /** What newcomers are shown. */
+  readonly #history = new Map<string, Said[]>();
 
-  constructor(broadcast: Broadcast<P>) {
-    this.#broadcast = broadcast;
+  constructor(server: WebSocketServer<Guest>) {
+    this.#server = server.on({
+      topicOpen: (_server, room) => void this.#history.set(room, []),
+      topicClose: (_server, room) => void this.#history.delete(room),
+      // Those whose connection has ended leave too.
+      unsubscribe: (_server, guest, room) => {
+        if (guest.room === room) this.#left(guest, room);
+      },
+    });
   }
 
   /**
-   * Does what a peer asked for.
+   * Does what a guest asked for.
    *
    * @throws {ChatError} When that cannot be done; nothing has changed then.
    */
-  receive(peer: P, message: ClientMessage): void {
+  receive(guest: Guest, message: ClientMessage): void {
+    // What waited for its turn may be told of after the end.
+    if (!guest.isReady) return;
     switch (message.type) {
       case "join":
-        return this.#join(peer, message);
+        return this.#join(guest, message);
       case "say":
-        return this.#say(peer, message.id, message.text);
+        return this.#say(guest, message.id, message.text);
     }
   }
 
-  /** Takes a peer out of its room, if it is in one. A room that nobody is in is forgotten. */
-  leave(peer: P): void {
-    const member = this.#members.get(peer);
-    if (member === undefined) return;
-    this.#remove(member);
-    this.#tell(member.room, { type: "left", nickname: member.nickname, at: Date.now() });
-  }
-
-  #join(peer: P, { room: name, nickname, session }: Join): void {
-    const room = this.#rooms.get(name) ?? new Room<P>(name);
+  #join(guest: Guest, { room, nickname, session }: Join): void {
     const key = nicknameKey(nickname);
-    const rival = room.members.get(key);
-    const isTakeover = rival !== undefined && rival.peer !== peer && session !== undefined &&
+    const rival = this.#members(room).find((it) => nicknameKey(it.nickname) === key);
+    const isTakeover = rival !== undefined && rival !== guest && session !== undefined &&
       rival.session === session;
-    if (rival !== undefined && rival.peer !== peer && !isTakeover) {
+    if (rival !== undefined && rival !== guest && !isTakeover) {
       throw new ChatError("nickname-taken", `Somebody here is called ${rival.nickname} already.`);
     }
-    if (room.members.size === 0 && this.#rooms.size >= limits.rooms) {
+    const { topics } = this.#server;
+    const size = topics.get(room)?.subscriberCount ?? 0;
+    if (size === 0 && topics.size >= limits.rooms) {
       throw new ChatError("no-room", "There are too many rooms. Join one that exists.");
     }
-    if (rival === undefined && room.members.size >= limits.membersPerRoom) {
+    if (rival === undefined && size >= limits.membersPerRoom) {
       throw new ChatError("no-room", "This room is full.");
     }
 
-    this.leave(peer);
+    if (guest.room === room) this.#left(guest, room);
+    else if (guest.room !== undefined) guest.unsubscribe(guest.room);
+    Object.assign(guest, { room, nickname, session });
+    if (!isTakeover) void guest.publish(room, text({ type: "joined", nickname, at: Date.now() }));
+    void guest.subscribe(room);
     if (isTakeover) {
-      this.#remove(rival);
-      rival.peer.disconnect(closeReplaced, "joined from another connection");
-    } else {
-      this.#tell(room, { type: "joined", nickname, at: Date.now() });
+      rival.room = undefined; // so that nobody is told that it left
+      rival.unsubscribe(room);
+      rival.disconnect(closeReplaced, "joined from another connection");
     }
-    const member = { peer, room, key, nickname, session };
-    room.members.set(key, member);
-    this.#members.set(peer, member);
-    this.#rooms.set(name, room); // new, or forgotten a moment ago when its only member left
-    const members = Array.from(room.members.values(), (member) => member.nickname);
-    const welcome: ServerMessage = {
-      type: "welcome",
-      room: name,
-      nickname,
-      members,
-      history: room.history,
-    };
-    peer.sendUtf8(JSON.stringify(welcome));
+    const members = this.#members(room).map((it) => it.nickname);
+    const history = this.#history.get(room)!;
+    guest.sendUtf8(text({ type: "welcome", room, nickname, members, history }));
   }
 
-  #say(peer: P, id: string, text: string): void {
-    const member = this.#members.get(peer);
-    if (member === undefined) throw new ChatError("not-joined", "Join a room first.");
-    const { room, nickname } = member;
-    const said: Said = { type: "said", id, nickname, text, at: Date.now() };
-    room.history.push(said);
-    if (room.history.length > limits.history) room.history.shift();
-    this.#tell(room, said);
+  #say({ room, nickname }: Guest, id: string, words: string): void {
+    if (room === undefined) throw new ChatError("not-joined", "Join a room first.");
+    const said: Said = { type: "said", id, nickname, text: words, at: Date.now() };
+    const history = this.#history.get(room)!;
+    history.push(said);
+    if (history.length > limits.history) history.shift();
+    void this.#server.publish(room, text(said));
   }
 
-  #tell(room: Room<P>, message: ServerMessage): void {
-    const peers = Array.from(room.members.values(), (member) => member.peer);
-    this.#broadcast(JSON.stringify(message), peers);
+  /** Tells the others. */
+  #left(guest: Guest, room: string): void {
+    guest.room = undefined;
+    void guest.publish(room, text({ type: "left", nickname: guest.nickname, at: Date.now() }));
   }
 
-  #remove(member: Member<P>): void {
-    const { peer, room, key } = member;
-    this.#members.delete(peer);
-    room.members.delete(key);
-    if (room.members.size === 0) this.#rooms.delete(room.name);
+  #members(room: string): Guest[] {
+    return [...this.#server.topics.get(room)?.connections ?? []];
   }
+}
+
+function text(message: ServerMessage): string {
+  return JSON.stringify(message);
 }

@@ -16,6 +16,38 @@ export {
   HandshakeResponse,
   type Rejection,
 } from "./connection/handshake.ts";
+export type {
+  Position,
+  PublishOptions,
+  PublishResult,
+  SubscribeOptions,
+  SubscribeResult,
+  TopicSubscription,
+} from "./connection/subscribing.ts";
+export type { TopicMembers } from "./connection/topic_members.ts";
+export type { ServerTopicMembers } from "./server/topic_members.ts";
+export type { ServerPublishOptions } from "./server/topics.ts";
+export { type ServerTopic, TopicList } from "./server/topic_list.ts";
+export type {
+  Awaitable,
+  Engine,
+  EngineEvents,
+  EngineState,
+  EngineTopic,
+  HistoryPage,
+  HistoryRange,
+  HistorySettings,
+  Member,
+  MemberCount,
+  Message,
+  Place,
+  PresenceEntry,
+  Publication,
+} from "./topics/engine.ts";
+export { MemoryEngine, type MemoryEngineOptions } from "./topics/memory_engine.ts";
+export type { SlowPolicy, TopicSettings, TopicsOption } from "./topics/topic_settings.ts";
+export type { TopicCounts } from "./topics/topic_host.ts";
+export type { StreamCounts } from "./topics/follower.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
 export type {
   BunWebSocketOptions,

@@ -32,6 +32,20 @@ describe("the documentation", () => {
     assertEquals(named.filter((name) => scripts[name] === undefined), []);
   });
 
+  it("has every file of src/ in a table of docs/ARCHITECTURE.md, once", () => {
+    assertEquals(architectureFiles(), findFiles("src", ".ts").sort());
+  });
+
+  it("names in docs/ARCHITECTURE.md files that there are", () => {
+    const files = ["mod.ts", ...["src", "tests", "bun"].flatMap((it) => findFiles(it, ".ts"))];
+    const named = [...read("docs/ARCHITECTURE.md").matchAll(/`([\w./]+\.ts)`/g)].map(([, it]) =>
+      it
+    );
+    assert(named.length > 100, `only ${named.length} were found`);
+    const missing = named.filter((it) => !files.some((file) => `/${file}`.endsWith(`/${it}`)));
+    assertEquals([...new Set(missing)], []);
+  });
+
   it("tells in docs/SECURITY.md of every limit, with a test", () => {
     const table = read("src/server/option_table.ts");
     const limits = [...table.matchAll(/^ {2}(max\w+|\w+Timeout|highWaterMark|silenceMax):/gm)]
@@ -48,6 +62,18 @@ describe("the documentation", () => {
     for (const [name, { preset }] of rows) assertEquals(settings[name], amount(preset), name);
   });
 });
+
+/** The files in the tables of docs/ARCHITECTURE.md, each below the folder that its heading names. */
+function architectureFiles(): string[] {
+  const [, ...rooms] = read("docs/ARCHITECTURE.md").split(/^### (?=`src\/)/m);
+  const files = rooms.flatMap((room) => {
+    const [, folder] = /^`([\w/]+)`/.exec(room)!;
+    const [section] = room.split(/^##/m);
+    const cells = [...section.matchAll(/^\|((?: `\w+\.ts`,?)+) +\|/gm)].map(([, cell]) => cell);
+    return cells.flatMap((cell) => [...cell.matchAll(/`(\w+\.ts)`/g)].map(([, it]) => folder + it));
+  });
+  return files.sort();
+}
 
 /** The rows of the table of limits whose names are those of options. */
 function limitRows(): Map<string, { preset: string; test: string }> {

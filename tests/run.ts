@@ -18,6 +18,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { killAll, run } from "./tools/command.ts";
 import { parseJunit } from "./tools/junit.ts";
+import { OUTPUT, removeOutput } from "./tools/output.ts";
 import { addReports, type Report, reportCheck, reportTests } from "./tools/report.ts";
 import { type Binding, bindStd } from "./tools/std.ts";
 import { findFiles, formatCounts, runSuite, type Runtime } from "./tools/suite.ts";
@@ -46,7 +47,7 @@ const CHECK_SECONDS = 300;
 const SUITE_SECONDS = 1800;
 /** Checks that run at the same time. */
 const CONCURRENCY = 2;
-const ENTRY_POINTS = ["mod.ts", "src/protocol/mod.ts", "bun/mod.ts"];
+const ENTRY_POINTS = ["mod.ts", "src/protocol/mod.ts", "src/redis/mod.ts", "bun/mod.ts"];
 const TYPED = ["mod.ts", "bun/mod.ts", "src", "examples"];
 const DOCUMENTED = ["mod.ts", "bun/mod.ts", "src", "README.md", "docs"];
 
@@ -125,8 +126,8 @@ function suite(
 
 /** Type-checks and runs the TypeScript of the doc comments and of the Markdown. */
 async function testDocumentation(context: Context): Promise<Result> {
-  mkdirSync("tests/.output", { recursive: true });
-  const junit = "tests/.output/doctest.xml";
+  mkdirSync(OUTPUT, { recursive: true });
+  const junit = `${OUTPUT}/doctest.xml`;
   rmSync(junit, { force: true });
   const outcome = await run([
     process.execPath,
@@ -271,6 +272,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.exit(130);
   });
 }
+
+process.on("exit", removeOutput);
 
 const files = positionals.map((file) => normalize(file));
 const missing = files.filter((file) => !existsSync(file));

@@ -41,7 +41,12 @@ export class Client {
   }
 
   /** Resolves when messages can be sent. */
-  open(port: number, protocol: "websocket" | "tcp", deflate: boolean): Promise<void> {
+  open(
+    port: number,
+    protocol: "websocket" | "tcp",
+    deflate: boolean,
+    path = "/",
+  ): Promise<void> {
     this.#deflate = deflate;
     return new Promise((resolve, reject) => {
       this.#opened = (error) => {
@@ -55,7 +60,7 @@ export class Client {
           this.#socket = socket;
           if (protocol === "tcp") return this.#opened?.();
           socket.write(
-            `GET / HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+            `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
               `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n` +
               (deflate ? `Sec-WebSocket-Extensions: ${DEFLATE}\r\n\r\n` : "\r\n"),
           );

@@ -18,14 +18,22 @@ export class Swarm {
   }
 
   /** Opens this many more connections. */
-  async open(connections: number, onReplies: OnReplies, atOnce = OPENING): Promise<void> {
-    let left = connections;
+  async open(
+    connections: number,
+    onReplies: OnReplies,
+    atOnce = OPENING,
+    pathOf?: (index: number) => string,
+  ): Promise<void> {
+    const { port, protocol, deflate } = this.#job;
+    const first = this.clients.length;
+    let next = 0;
     const one = async () => {
-      while (left-- > 0) {
+      while (next < connections) {
+        const index = first + next++;
         const client = new Client(this.traffic);
         client.onReplies = onReplies;
-        await client.open(this.#job.port, this.#job.protocol, this.#job.deflate);
-        this.clients.push(client);
+        await client.open(port, protocol, deflate, pathOf?.(index));
+        this.clients[index] = client;
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, connections) }, one));

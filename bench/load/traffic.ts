@@ -29,13 +29,25 @@ export interface Traffic {
   replySize: number;
 }
 
+/** What a message in a room begins with: the topic, in four digits. */
+function topicName(index: number): string {
+  return String(index).padStart(4, "0");
+}
+
 export function makeTraffic(job: Job): Traffic {
   const bytes = job.kind === "idle" || job.kind === "connect" ? 64 : job.bytes;
+  // Of several speakers nobody knows who comes first. The number in front names the topic.
+  const different = job.kind === "rooms" ? job.topics : 32;
   // The reply to a wrong message must differ from the right one, and the ring must stay in the cache.
-  const count = Math.max(1, Math.min(32, Math.floor(262_144 / bytes)));
+  const count = Math.max(1, Math.min(different, Math.floor(262_144 / bytes)));
   const payloads = Array.from(
     { length: count },
-    (_, i) => job.deflate ? jsonPayload(bytes, i) : plainPayload(bytes, i, job.type),
+    (_, i) => {
+      if (job.deflate) return jsonPayload(bytes, i);
+      const payload = plainPayload(bytes, i, job.type);
+      if (job.kind === "rooms") new TextEncoder().encodeInto(topicName(i), payload);
+      return payload;
+    },
   );
   const opcode = job.type === "text" ? TEXT : BINARY;
   const frames = payloads.map((payload, i) =>

@@ -1,7 +1,14 @@
 import { Buffer } from "node:buffer";
 import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
-import { checkWellFormed, encodeFrame, encodeTextFrame, FIN, Opcode } from "../protocol/mod.ts";
+import {
+  checkWellFormed,
+  encodeFrame,
+  encodeTextFrame,
+  FIN,
+  Opcode,
+  type SharingSession,
+} from "../protocol/mod.ts";
 import type { SharedMessage } from "../transport/channel.ts";
 import { sessionOf, type WebSocketConnection } from "./connection.ts";
 
@@ -9,7 +16,10 @@ import { sessionOf, type WebSocketConnection } from "./connection.ts";
 export class Broadcast implements SharedMessage {
   readonly data: string | Uint8Array;
   readonly size: number;
-  #frame: Uint8Array | undefined;
+  #frame: Uint8Array | null = null;
+  // What was made for sessions, by their key, and the bytes that it was made of.
+  #changed: Map<number, Uint8Array> | null = null;
+  #payload: Uint8Array | null = null;
 
   /**
    * @param data The message.
@@ -59,10 +69,28 @@ export class Broadcast implements SharedMessage {
     return count;
   }
 
-  frame(): Uint8Array {
+  frame(session: SharingSession | null): Uint8Array {
+    if (session === null) return this.#unchanged();
+    const frame = this.#changed?.get(session.shareKey) ?? this.#change(session);
+    if ((frame[0] & session.rsv) !== 0) session.sharedSent(this.#payload!);
+    return frame;
+  }
+
+  #unchanged(): Uint8Array {
     return this.#frame ??= typeof this.data === "string"
       ? encodeTextFrame(this.data)
       : encodeFrame(FIN | Opcode.BINARY, this.data);
+  }
+
+  #change(session: SharingSession): Uint8Array {
+    const { data } = this;
+    const isText = typeof data === "string";
+    this.#payload ??= isText ? new TextEncoder().encode(data) : data;
+    const payload = session.encodeShared(this.#payload);
+    const first = FIN | session.rsv | (isText ? Opcode.TEXT : Opcode.BINARY);
+    const frame = payload === undefined ? this.#unchanged() : encodeFrame(first, payload);
+    (this.#changed ??= new Map()).set(session.shareKey, frame);
+    return frame;
   }
 }
 

@@ -9,6 +9,7 @@ import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
+import { defineTopicMembers, type TopicMembers } from "./topic_members.ts";
 import type { PingAnswer } from "./tuning.ts";
 
 /**
@@ -20,7 +21,7 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection extends HandlerProperties {}
+export interface WebSocketConnection extends HandlerProperties, TopicMembers {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -97,8 +98,6 @@ export class WebSocketConnection {
     return this;
   }
 
-  // Who it is.
-
   /** The client's IP address. */
   get ip(): string {
     return this.#session.remote.ip;
@@ -143,8 +142,6 @@ export class WebSocketConnection {
   get error(): WebSocketError | undefined {
     return this.#session.error;
   }
-
-  // How far it has come.
 
   /** Whether messages can be sent. */
   get isReady(): boolean {
@@ -258,7 +255,7 @@ export class WebSocketConnection {
 
   /** How many bytes wait to be taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#outbox.channel?.bufferedAmount ?? 0;
+    return this.#session.bufferedAmount;
   }
 
   /**
@@ -418,3 +415,4 @@ defineHandlerProperties(
   WebSocketConnection.prototype,
   (connection) => sessionOf(connection).delivery.handlers,
 );
+defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));

@@ -156,7 +156,7 @@ export class Delivery implements MessageListener {
       this.#full = false;
       this.#channel?.resume();
     }
-    if (this.waits || this.#channel !== null) return;
+    if (this.waits || this.#channel !== null || this.#ended) return;
     // Those who pull see the last message before they hear of the end.
     if (this.#pulls === null) this.#owner.delivered();
     else setTimeout(() => this.#owner.delivered(), 0);
@@ -191,8 +191,13 @@ export class Delivery implements MessageListener {
   end(): void {
     this.#channel = null;
     this.#ended = true;
-    if (this.#pulls === null) this.#inbox?.clear();
-    else if (!this.waits) this.#pulls.end();
+    if (this.#pulls === null) {
+      this.#inbox?.clear();
+      return;
+    }
+    // A pause ends with the connection: nobody would wait for less.
+    this.resume();
+    if (!this.waits) this.#pulls.end();
   }
 
   pause(): void {

@@ -1,5 +1,6 @@
 import { WebSocketError } from "../base/errors.ts";
 import type { Handshake } from "./handshake.ts";
+import type { Position } from "./subscribing.ts";
 
 /**
  * The handlers of a connection, each given the connection first. A handler may return a promise: the next
@@ -36,6 +37,11 @@ export interface ConnectionHandlers<C> {
   pong?(connection: C, payload: Uint8Array): unknown;
   /** All that was sent has gone out, after a `send…` had returned false. */
   drain?(connection: C): unknown;
+  /**
+   * Publications of a topic with history were lost on the way to this server, and what the client has of it
+   * is not whole any more: load it anew. What is published from `position` on comes as before.
+   */
+  interrupted?(connection: C, topic: string, position: Position): unknown;
   /** The connection failed, by the peer's fault or a handler's. */
   error?(connection: C, error: Error): unknown;
   /**
@@ -61,6 +67,7 @@ export const CONNECTION_EVENTS = [
   "drain",
   "error",
   "disconnect",
+  "interrupted",
 ] as const satisfies (keyof ConnectionHandlers<unknown>)[];
 
 /** The events that carry messages, which `recv()` takes the place of. */
@@ -128,6 +135,8 @@ export interface HandlerProperties {
   onPong: ConnectionHandlers<this>["pong"];
   /** The handler that hears that all has been sent. */
   onDrain: ConnectionHandlers<this>["drain"];
+  /** The handler that hears that publications of a topic were lost. */
+  onInterrupted: ConnectionHandlers<this>["interrupted"];
   /** The handler that hears of failures. */
   onError: ConnectionHandlers<this>["error"];
   /** The handler that hears of the end. */

@@ -83,15 +83,20 @@ export class Outbox {
       this.#overflowed = true;
       channel.notifyDrained();
     } else if (channel.bufferedAmount > maxBufferedAmount) {
-      this.#owner.report(
-        new WebSocketError(
-          "ERR_TOO_SLOW",
-          `Cannot hold more than ${maxBufferedAmount} bytes for a peer that does not read them: dropped (1013)`,
-        ),
-      );
-      this.#owner.terminate();
+      this.giveUp(`more than ${maxBufferedAmount} bytes`);
     }
     return false;
+  }
+
+  /** Drops a peer that takes less than it is sent. */
+  giveUp(held: string): void {
+    this.#owner.report(
+      new WebSocketError(
+        "ERR_TOO_SLOW",
+        `Cannot hold ${held} for a peer that does not read them: dropped (1013)`,
+      ),
+    );
+    this.#owner.terminate();
   }
 
   /** Settles when nothing waits to be sent, and when nothing can be sent any more. */

@@ -1,12 +1,14 @@
 import { WebSocketError } from "../base/errors.ts";
 import { CloseCode, closePayload, ProtocolError, type RequestHead } from "../protocol/mod.ts";
-import type { Channel, LifeListener } from "../transport/channel.ts";
+import type { Channel, LifeListener, SharedMessage } from "../transport/channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
+import type { ConnectionSubscriptions, ConnectionTopics, Position } from "./subscribing.ts";
+import type { TopicSession } from "./topic_members.ts";
 import { checkEvents, Tuning } from "./tuning.ts";
 
 /** What a connection needs of the server. */
@@ -19,13 +21,14 @@ export interface ConnectionHost {
   /** Seconds. */
   readonly closeTimeout: number;
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
+  readonly topics: ConnectionTopics<Session>;
   opened(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
 }
 
 /** The state of one connection from its accept to its end, behind the public API. */
-export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiring {
+export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicSession, Expiring {
   readonly connection: object;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
@@ -45,8 +48,12 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
   subprotocol: string | undefined = undefined;
   extensions: readonly string[] = NO_EXTENSIONS;
   error: WebSocketError | undefined = undefined;
+  /** The topics that it is subscribed to; made with the first. */
+  subscriptions: ConnectionSubscriptions | null = null;
   /** How many checks in a row found that nothing had come. */
   silentChecks = 0;
+  /** The channel's progress at the last of them. */
+  progress = 0;
   // How it ended, while messages that came before are still to be told of, and how long that may take.
   #ending: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
@@ -167,7 +174,10 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
   // What the channel tells.
 
   drain(): void {
-    if (this.outbox.drained()) this.delivery.call(this.delivery.handlers.drain);
+    const told = this.outbox.drained();
+    // Before a handler can fill what has become free, or publications that wait might do so for ever.
+    this.subscriptions?.flush();
+    if (told) this.delivery.call(this.delivery.handlers.drain);
   }
 
   failed(error: Error): void {
@@ -183,12 +193,16 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
   closing(): void {
     if (this.state === "ready") this.state = "disconnecting";
     this.outbox.channel = null;
+    // From here on nothing is sent, so that positions must not move on.
+    this.subscriptions?.end(this.error?.code === "ERR_TOO_SLOW");
   }
 
   close(code: number, reason: string): void {
     if (this.state === "disconnected" || this.#ending !== null) return;
     this.closing();
     this.live = null;
+    // Nothing goes out any more, whatever is still to be told of.
+    this.outbox.end();
     if (!this.delivery.waits) {
       this.#finish(code, reason);
       return;
@@ -196,6 +210,38 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
     this.#ending = [code, reason];
     startDeadline(this, this.#deadline = this.host.closeTimeout);
     this.delivery.close();
+  }
+
+  // What topics ask for.
+
+  /** How many bytes wait to be taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.outbox.channel?.bufferedAmount ?? 0;
+  }
+
+  /** Over so many waiting bytes it counts as slow. */
+  get highWaterMark(): number {
+    return this.host.highWaterMark;
+  }
+
+  /** Sends a publication. */
+  deliver(message: SharedMessage): void {
+    this.outbox.sendShared(message);
+  }
+
+  /** Asks for one {@linkcode Session.drain}. */
+  notifyDrained(): void {
+    this.outbox.channel?.notifyDrained();
+  }
+
+  /** Publications were lost on the way to this server. */
+  interrupted(topic: string, position: Position): void {
+    this.delivery.call(this.delivery.handlers.interrupted, topic, position);
+  }
+
+  /** More waits for it than may. */
+  overflowed(topic: string): void {
+    this.outbox.giveUp(`publications to ${JSON.stringify(topic)} with so many keys`);
   }
 
   // What the delivery tells.
@@ -219,7 +265,6 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, Expiri
   #finish(code: number, reason: string): void {
     this.state = "disconnected";
     this.live = this.#peer = null;
-    this.outbox.end();
     this.host.closed(this.connection);
     this.delivery.end();
     this.delivery.call(this.delivery.handlers.disconnect, code, reason);

@@ -33,6 +33,7 @@ export * from "./frames/protocol_error.ts";
 export * from "./frames/receiver.ts";
 export * from "./frames/receiver_options.ts";
 export * from "./frames/sender.ts";
+export * from "./frames/sharing_session.ts";
 export * from "./frames/utf8.ts";
 export * from "./opening/forwarded.ts";
 export * from "./opening/handshake.ts";

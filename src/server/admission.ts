@@ -4,6 +4,7 @@ import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
+import type { Hub } from "../topics/hub.ts";
 import { type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
@@ -23,6 +24,7 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly requests: Requests<S, C>;
   readonly transport: Transport;
   readonly kind: TransportKind;
+  readonly hub: Hub;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
 }
@@ -132,7 +134,7 @@ export class Admission<S, C extends WebSocketConnection> {
 
 /** The server as its connections see it: values beside each other, since they are read for every message. */
 function connectionHost<S, C extends WebSocketConnection>(
-  { settings, roster, reports, transport, kind }: AdmissionParts<S, C>,
+  { settings, roster, reports, transport, kind, hub }: AdmissionParts<S, C>,
 ): ConnectionHost {
   const { log } = reports;
   return {
@@ -152,6 +154,7 @@ function connectionHost<S, C extends WebSocketConnection>(
         return transport.maxPayload;
       },
     },
+    topics: hub,
     opened(opened) {
       const connection = opened as C;
       roster.ready.add(connection);

@@ -11,6 +11,7 @@ import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { Roster } from "./roster.ts";
 import { checkSupported, readSettings, type Settings } from "./settings.ts";
+import { Topics } from "./topics.ts";
 
 /** What a server is made of. */
 export interface Parts<S, C extends WebSocketConnection> {
@@ -21,6 +22,7 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly transport: Transport;
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
+  readonly topics: Topics<S, C>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -52,6 +54,7 @@ export function assemble<S, C extends WebSocketConnection>(
   });
   streams.readables.add(settings.watchReadable);
   streams.writables.add(settings.watchWritable);
+  const topics = new Topics({ server, settings, reports });
   const trace = frameLog(reports.log);
   const host: TransportHost = {
     limits: settings,
@@ -70,9 +73,9 @@ export function assemble<S, C extends WebSocketConnection>(
     report: (error) => reports.report(error),
   };
   const transport = kind.make(host);
-  const parts = { server, settings, reports, roster, requests, transport, kind };
+  const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
   const admission = new Admission({ ...parts, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, list };
+  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
 }

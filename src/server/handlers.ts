@@ -14,6 +14,14 @@ export interface EventsOf<S, C extends WebSocketConnection> {
   tick?: HandlersOf<S, C>["onTick"];
   /** See `onError`. */
   error?: HandlersOf<S, C>["onError"];
+  /** See `onSubscribe`. */
+  subscribe?: HandlersOf<S, C>["onSubscribe"];
+  /** See `onUnsubscribe`. */
+  unsubscribe?: HandlersOf<S, C>["onUnsubscribe"];
+  /** See `onTopicOpen`. */
+  topicOpen?: HandlersOf<S, C>["onTopicOpen"];
+  /** See `onTopicClose`. */
+  topicClose?: HandlersOf<S, C>["onTopicClose"];
 }
 
 /** The events of a server, each with the option that is the handler's. */
@@ -23,6 +31,10 @@ const EVENTS = {
   shutdown: "onShutdown",
   tick: "onTick",
   error: "onError",
+  subscribe: "onSubscribe",
+  unsubscribe: "onUnsubscribe",
+  topicOpen: "onTopicOpen",
+  topicClose: "onTopicClose",
 } as const satisfies Record<keyof EventsOf<unknown, WebSocketConnection>, string>;
 
 /**

@@ -22,6 +22,8 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly requests: Requests<S, C>;
   readonly transport: Transport;
   readonly kind: TransportKind;
+  /** The topics: their engine may be away, which nobody waits for. */
+  readonly hub: { start(): unknown; close(): Promise<void> };
   /** What runs beside the connections, from the start on. */
   readonly streams: { run(): void; stop(): void };
   /** Aborted here, once nobody is to be let in any more. */
@@ -155,6 +157,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 
   #run(): void {
     this.#state = "running";
+    this.#parts.hub.start();
     this.reschedule();
     this.#parts.streams.run();
   }
@@ -177,7 +180,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   async #shutdown(): Promise<void> {
-    const { reports, roster, requests, transport, streams, stopping } = this.#parts;
+    const { reports, roster, requests, transport, streams, hub, stopping } = this.#parts;
     this.#state = "stopping";
     stopping.abort();
     this.#liveness.stop();
@@ -193,6 +196,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
     }
     await this.#step(() => transport.end?.());
+    await this.#step(() => hub.close());
     tidyDeadlines();
     this.#state = "stopped";
     reports.log.info("Shut down");

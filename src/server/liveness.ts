@@ -1,6 +1,9 @@
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { Ticker } from "../base/ticker.ts";
 
+/** So many bytes wait for a reader that is slow, and not merely for the end of a turn. */
+const MUCH = 65_536;
+
 /**
  * Finds peers that have gone without a word: at each check a connection from which nothing came since
  * the last one gets a ping, and one silent for longer than `silenceMax` plus one interval is dropped.
@@ -37,7 +40,10 @@ export class Liveness {
       const session = sessionOf(connection);
       const channel = session.live;
       if (channel === null) continue;
-      if (channel.heard) {
+      // A slow reader's pong comes late, as the ping waits behind all else; but it takes what is sent.
+      const takes = channel.bufferedAmount > MUCH && channel.progress !== session.progress;
+      session.progress = channel.progress;
+      if (channel.heard || takes) {
         channel.heard = false;
         session.silentChecks = 0;
       } else if (session.delivery.full) {

@@ -138,8 +138,10 @@ export class ServerOpening implements Opening {
   /** Gives what the `handshake` handler gave. */
   #negotiate(opening: OpeningHandshake, allowed: unknown): unknown {
     if (allowed === false) throw wrongOrigin();
-    this.#checkVersion(opening.version);
     const session = this.#session;
+    // It was told to end, or the peer has left, while the origin was decided on.
+    if (session.aborted) return undefined;
+    this.#checkVersion(opening.version);
     session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
     return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
   }

@@ -5,6 +5,12 @@ import { WebSocketConnection } from "../connection/connection.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import { type Extension, isToken, permessageDeflate } from "../protocol/mod.ts";
 import { AllowedOrigins } from "./allowed_origins.ts";
+import type { Engine } from "../topics/engine.ts";
+import {
+  readTopicsOption,
+  type ResolvedTopicSettings,
+  type TopicsOption,
+} from "../topics/topic_settings.ts";
 import type { ConnectionClass, VersionLike } from "./options.ts";
 import { TrustedProxies } from "./trusted_proxies.ts";
 
@@ -147,3 +153,31 @@ export const readConnectionClass: Reader<ConnectionClass<WebSocketConnection>> =
 export const readOrigins: Reader<AllowedOrigins> = (value) => new AllowedOrigins(value as string[]);
 
 export const readProxies: Reader<TrustedProxies> = (value) => new TrustedProxies(value as string[]);
+
+/** Gives the settings of each topic. */
+export const readTopics: Reader<(topic: string) => ResolvedTopicSettings> = (value) =>
+  readTopicsOption(value as TopicsOption);
+
+/** What every engine has; what it does is its own affair. */
+const ENGINE_METHODS = [
+  "start",
+  "close",
+  "publish",
+  "subscribe",
+  "unsubscribe",
+  "read",
+  "renew",
+  "enter",
+  "leave",
+  "members",
+  "memberCount",
+  "announce",
+  "control",
+] as const satisfies (keyof Engine)[];
+
+export const readEngine: Reader<Engine> = (value, name) => {
+  const engine = value as Engine | null;
+  const missing = ENGINE_METHODS.filter((it) => typeof engine?.[it] !== "function");
+  if (missing.length === 0 && typeof engine!.state === "object") return engine!;
+  throw invalid(name, value, "an Engine, such as a MemoryEngine");
+};

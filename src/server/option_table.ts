@@ -3,9 +3,11 @@ import type { DebugLevel } from "../base/logger.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import type { Capabilities } from "../transport/transport.ts";
+import { readTopicsOption } from "../topics/topic_settings.ts";
 import {
   numberIn,
   readConnectionClass,
+  readEngine,
   type Reader,
   readExtensions,
   readFlag,
@@ -18,6 +20,7 @@ import {
   readProxies,
   readSubprotocols,
   readTls,
+  readTopics,
   readTransport,
   readVersions,
 } from "./option_readers.ts";
@@ -89,6 +92,10 @@ export const OPTIONS = {
   onShutdown: handler,
   onTick: handler,
   onError: handler,
+  onSubscribe: handler,
+  onUnsubscribe: handler,
+  onTopicOpen: handler,
+  onTopicClose: handler,
 
   connectionClass: option(readConnectionClass, WebSocketConnection, SETTABLE),
   extensions: option(readExtensions, []),
@@ -112,11 +119,22 @@ export const OPTIONS = {
   maxConnectionsPerAddress: option(count, Number.MAX_SAFE_INTEGER),
   highWaterMark: option(bytes, 1024 * 1024),
   maxBufferedAmount: option(bytes, 64 * 1024 * 1024),
+  maxTopicsPerConnection: option(count, 1000),
+  maxSubscribersPerTopic: option(count, 1_000_000),
+  maxHistoryBytes: option(bytes, 64 * 1024 * 1024),
+  maxRecovered: option(count, 4096),
+  maxRecoveredBytes: option(bytes, 8 * 1024 * 1024),
+  maxHeld: option(count, 4096),
+  maxHeldBytes: option(bytes, 8 * 1024 * 1024),
+  maxWaitingKeys: option(count, 10_000),
   handshakeTimeout: option(seconds, 10),
   closeTimeout: option(seconds, 10),
   silenceMax: option(seconds, 20, TIMED),
   silenceCheckInterval: option(seconds, undefined, { ...TIMED, otherwise: silenceInterval }),
   tickPeriod: option(seconds, 0, TIMED),
+
+  topics: option(readTopics, readTopicsOption({})),
+  engine: option(readEngine, undefined),
 
   watchReadable: option(readPairs, []),
   watchWritable: option(readPairs, []),

@@ -5,6 +5,8 @@ import type { Extension } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
+import type { Engine } from "../topics/engine.ts";
+import type { TopicsOption } from "../topics/topic_settings.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 
@@ -65,6 +67,19 @@ export interface HandlersOf<S, C extends WebSocketConnection> {
    * settled are left out.
    */
   onTick?: (server: S) => unknown;
+  /**
+   * Decides whether a connection may subscribe to a topic. A promise is waited for, and publications meanwhile
+   * are not sent to it.
+   *
+   * @returns false to refuse it with ERR_REFUSED; what is thrown refuses it too.
+   */
+  onSubscribe?: (server: S, connection: C, topic: string) => unknown;
+  /** Called when a subscription that was admitted has ended, with its connection or before. */
+  onUnsubscribe?: (server: S, connection: C, topic: string) => unknown;
+  /** Called when a topic has its first subscriber on this server. */
+  onTopicOpen?: (server: S, topic: string) => unknown;
+  /** Called when a topic has lost its last subscriber on this server. */
+  onTopicClose?: (server: S, topic: string) => unknown;
   /** Told of everything that fails: handlers that throw, peers that break the protocol. */
   onError?: (server: S, error: Error, connection?: C) => unknown;
 }
@@ -151,16 +166,23 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
    * begins with; by default only `maxConnections` limits them.
    */
   maxConnectionsPerAddress?: number;
-  /** Above this many bytes waiting, `send…` returns false; default 1 MiB. */
+  /**
+   * Above this many bytes waiting to be sent, `send…` returns false. Above as many waiting for a handler or
+   * `recv()`, the peer is not read, but on `deno_http`. Default 1 MiB.
+   */
   highWaterMark?: number;
   /**
-   * Above this many bytes waiting, a peer is dropped; default 64 MiB. A single message may have more,
-   * when no more than `highWaterMark` waited before it.
+   * Above this many bytes waiting to be sent, a peer is dropped; default 64 MiB. A single message may have
+   * more, when no more than `highWaterMark` waited before it. Above as many waiting for a handler, which
+   * only the engines of "http" let come, the connection is closed with 1013.
    */
   maxBufferedAmount?: number;
-  /** How long a request head may take, "tcp" only; default 10. */
+  /** How long a request head may take on "tcp", and on `deno_http` the opening after the answer; default 10. */
   handshakeTimeout?: number;
-  /** How long a peer may take to answer a Close frame; default 10. */
+  /**
+   * How long a peer may take to answer a Close frame, or to take more of a plain response ("tcp"); how long
+   * messages wait for a handler after the end; how long each step of a shutdown may take. Default 10.
+   */
   closeTimeout?: number;
   /**
    * Drops a peer that is silent for longer than this and one `silenceCheckInterval`, after pings were
@@ -172,6 +194,30 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
   silenceCheckInterval?: number;
   /** How often `onTick` is called; default 0, which is never. */
   tickPeriod?: number;
+
+  /** What topics keep: settings for all of them, or a function from a topic's name to its settings. */
+  topics?: TopicsOption;
+  /** What carries publications; by default a `MemoryEngine` of the server's own. */
+  engine?: Engine;
+  /** The most topics that one connection may be subscribed to; default 1,000. */
+  maxTopicsPerConnection?: number;
+  /** The most subscribers of one topic on this server; default 1,000,000. */
+  maxSubscribersPerTopic?: number;
+  /**
+   * The most bytes that the histories of all topics take in the memory engine, with 256 for each publication
+   * and each topic; over it the oldest publications go. Default 64 MiB. Not together with `engine`.
+   */
+  maxHistoryBytes?: number;
+  /** The most publications that a subscriber who comes back is sent; who missed more does not recover. Default 4,096. */
+  maxRecovered?: number;
+  /** The most bytes of those; default 8 MiB. */
+  maxRecoveredBytes?: number;
+  /** The most publications of one topic that wait while its history is read, before it is read anew; default 4,096. */
+  maxHeld?: number;
+  /** The most bytes of those; default 8 MiB. */
+  maxHeldBytes?: number;
+  /** The most keys of one `slow: "latest"` topic that wait for a slow subscriber, which is dropped beyond; default 10,000. */
+  maxWaitingKeys?: number;
 
   /** Sources to watch, each followed by its {@linkcode ReadableCallbackOf}. */
   watchReadable?: (ReadableSource | ReadableCallbackOf<S>)[];

@@ -44,6 +44,14 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
   onTick: HandlersOf<S, C>["onTick"];
   /** Told of everything that fails. */
   onError: HandlersOf<S, C>["onError"];
+  /** Decides whether a connection may subscribe to a topic. */
+  onSubscribe: HandlersOf<S, C>["onSubscribe"];
+  /** Called when a subscription has ended. */
+  onUnsubscribe: HandlersOf<S, C>["onUnsubscribe"];
+  /** Called when a topic has its first subscriber. */
+  onTopicOpen: HandlersOf<S, C>["onTopicOpen"];
+  /** Called when a topic has lost its last subscriber. */
+  onTopicClose: HandlersOf<S, C>["onTopicClose"];
   /** The class of connections. */
   connectionClass: ConnectionClass<C>;
   /** The subprotocols that this server speaks. */

@@ -19,6 +19,7 @@ import type {
 } from "./options.ts";
 import { defineProperties, type PropertiesOf } from "./properties.ts";
 import { checkExtensionChange } from "./settings.ts";
+import { defineTopicMembers, type ServerTopicMembers } from "./topic_members.ts";
 
 /** The options of a {@linkcode WebSocketServer}. Times are in seconds, sizes in bytes. */
 export type WebSocketServerOptions<C extends WebSocketConnection = WebSocketConnection> = OptionsOf<
@@ -40,7 +41,7 @@ export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink>
 
 /** The properties of a server that need no code of their own. */
 export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
-  extends PropertiesOf<WebSocketServer<C>, C> {}
+  extends PropertiesOf<WebSocketServer<C>, C>, ServerTopicMembers<C> {}
 
 /**
  * A WebSocket server (RFC 6455) for Deno and Bun.
@@ -68,6 +69,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   static {
     defineProperties(WebSocketServer.prototype, (server) => server.#parts);
+    defineTopicMembers(WebSocketServer.prototype, (server) => server.#parts.topics);
   }
 
   /**
@@ -240,8 +242,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   // Handlers and settings; more of them are properties that the table of options makes.
 
   /**
-   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`; all of them, or none when
-   * one is refused.
+   * Sets handlers by event: `accept`, `connect`, `shutdown`, `tick`, `error`, `subscribe`, `unsubscribe`,
+   * `topicOpen`, `topicClose`; all of them, or none when one is refused.
    *
    * @param handlers The handlers; undefined takes one away.
    * @returns The server.

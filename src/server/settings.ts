@@ -16,6 +16,10 @@ type Typed =
   | "onShutdown"
   | "onTick"
   | "onError"
+  | "onSubscribe"
+  | "onUnsubscribe"
+  | "onTopicOpen"
+  | "onTopicClose"
   | "selectSubprotocol";
 
 /** A server's options as they were read, with the defaults filled in; some may be changed while it runs. */
@@ -49,6 +53,10 @@ export function readSettings<S, C extends WebSocketConnection>(
   ) as Values;
   values.versions ??= values.version;
   checkTogether(values);
+  if (values.engine !== undefined && given.maxHistoryBytes !== undefined) {
+    const takes = "nothing beside engine, which has its own: new MemoryEngine({ maxHistoryBytes })";
+    throw invalid("maxHistoryBytes", given.maxHistoryBytes, takes);
+  }
   return values as unknown as Settings<S, C>;
 }
 

@@ -5,17 +5,12 @@
  *
  * @module
  */
+import type { Position, PublishResult } from "../connection/subscribing.ts";
+
+export type { Position, PublishResult };
 
 /** A value, or a promise of it: an engine in memory answers at once. */
 export type Awaitable<T> = T | PromiseLike<T>;
-
-/** How far a topic's stream has come. */
-export interface Position {
-  /** Names this incarnation of the stream; another one means that what was before is lost. */
-  readonly epoch: string;
-  /** The offset of the last publication; 0 before the first. */
-  readonly offset: number;
-}
 
 /** How much of a topic is kept. */
 export interface HistorySettings {
@@ -86,21 +81,6 @@ export interface Place {
    * whether an announcement was missed. Undefined where the engine cannot tell: the server then asks.
    */
   readonly previous: number | undefined;
-}
-
-/** What became of a publication. */
-export interface PublishResult {
-  /**
-   * true: it is published; false: it is not and will not be; "unknown": it may be. A deadline that has
-   * passed is no refusal.
-   */
-  readonly accepted: boolean | "unknown";
-  /** Where it stands in the stream, where there is history. */
-  readonly position?: Position;
-  /** Set when its `idempotencyKey` was known: this is the position of the first one. */
-  readonly repeated?: true;
-  /** What went wrong, unless it was accepted. */
-  readonly error?: Error;
 }
 
 /** Which part of a topic's history to read. */

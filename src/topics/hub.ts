@@ -19,7 +19,7 @@ import type { Format } from "./envelope.ts";
 import type { ControlMessage, HubOptions } from "./hub_options.ts";
 import type { HubLimits } from "./limits.ts";
 import { PresenceKeeper } from "./presence_keeper.ts";
-import { Publisher, type PublishOptions } from "./publisher.ts";
+import { type PublicationSetup, Publisher } from "./publisher.ts";
 import type { Subscriber, Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Topic } from "./topic.ts";
@@ -42,6 +42,7 @@ export class Hub implements EngineEvents {
   readonly #presence: PresenceKeeper;
   readonly #publisher: Publisher;
   #number = 0;
+  #started: Promise<void> | null = null;
   #closed = false;
 
   /** @param options What it is made of. */
@@ -59,17 +60,20 @@ export class Hub implements EngineEvents {
   // Life.
 
   /**
-   * Starts the engine.
+   * Starts the engine, unless it was: with the server, or with the first that asks for a topic.
    *
-   * @returns Settled once it is up. Rejects, and is reported, where it never will be.
+   * @returns Settled once it is up. Rejects where it never will be, which is reported: nobody has to wait.
    */
   start(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      proceed(() => this.engine.start(this), resolve, (error) => {
-        this.report(asError(error));
-        reject(error);
-      });
+    if (this.#started !== null) return this.#started;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#started = promise;
+    promise.catch(() => {});
+    proceed(() => this.engine.start(this), resolve, (error) => {
+      this.report(asError(error));
+      reject(error);
     });
+    return promise;
   }
 
   /**
@@ -85,7 +89,7 @@ export class Hub implements EngineEvents {
     for (const topic of this.all()) topic.close();
     this.#topics.clear();
     this.#lingering.clear();
-    await this.engine.close();
+    if (this.#started !== null) await this.engine.close();
   }
 
   // What the server and its connections ask for.
@@ -102,6 +106,7 @@ export class Hub implements EngineEvents {
    * @returns Where it subscribes.
    */
   join(subscriber: Subscriber): Subscriptions {
+    if (!this.#closed) void this.start();
     return new Subscriptions(this, subscriber);
   }
 
@@ -117,7 +122,7 @@ export class Hub implements EngineEvents {
   publish(
     name: string,
     data: string | Uint8Array,
-    options?: PublishOptions,
+    options?: PublicationSetup,
     except?: Subscriber | Iterable<Subscriber>,
   ): Promise<PublishResult> {
     return this.#publisher.publish(name, data, options, except);
@@ -387,6 +392,7 @@ export class Hub implements EngineEvents {
     if (this.#closed) throw closed();
     const error = topicNameError(name);
     if (error !== null) throw error;
+    void this.start();
     return this.#topics.get(name) ?? { name, history: this.#options.settings(name).history };
   }
 

@@ -36,7 +36,11 @@ export interface MemoryEngineOptions {
   maxIdempotencyKeys?: number;
   /** Share topics with the servers of this engine, in the same process. */
   shareWith?: MemoryEngine;
-  /** Where time comes from; the machine's clock unless a test brings its own. */
+}
+
+/** The same with a clock of a test's own. */
+export interface TimedMemoryEngineOptions extends MemoryEngineOptions {
+  /** Where time comes from; the machine's clock by default. */
   clock?: Clock;
 }
 
@@ -67,7 +71,7 @@ class MemoryStore {
   #later: Announcement[] | null = null;
   #cancelSweep: (() => void) | null = null;
 
-  constructor(options: MemoryEngineOptions) {
+  constructor(options: TimedMemoryEngineOptions) {
     const { maxHistoryBytes = 64 * 1024 * 1024, maxIdempotencyKeys = 100_000 } = options;
     checkCount("maxHistoryBytes", maxHistoryBytes);
     checkCount("maxIdempotencyKeys", maxIdempotencyKeys);
@@ -200,8 +204,15 @@ export class MemoryEngine implements Engine {
    * Begins.
    *
    * @param events Whom to tell.
+   * @throws {WebSocketError} ERR_STATE for a second server: each needs an engine of its own.
    */
   start(events: EngineEvents): void {
+    if (this.#events !== null) {
+      throw new WebSocketError(
+        "ERR_STATE",
+        "Cannot start a memory engine twice: give each server its own, with shareWith to share topics",
+      );
+    }
     this.#events = events;
     this.#store.join(events);
     events.up();

@@ -1,5 +1,7 @@
+import { Buffer } from "node:buffer";
 import { invalid } from "../base/option_values.ts";
 import { asError, proceed } from "./awaitable.ts";
+import type { PublishOptions } from "../connection/subscribing.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine, EngineTopic, Member, Message, PublishResult } from "./engine.ts";
 import { Excepted } from "./excepted.ts";
@@ -10,14 +12,8 @@ import type { Topic } from "./topic.ts";
 /** How long a publication waits for the engine to acknowledge the topic's subscription, in milliseconds. */
 const PUBLISH_TIME = 5_000;
 
-/** What may be said of a publication. */
-export interface PublishOptions {
-  /** What it is about: a slow subscriber of a topic with `slow: "latest"` is given the newest of each key. */
-  readonly key?: string;
-  /** The application's own labels. */
-  readonly tags?: Readonly<Record<string, string>>;
-  /** A repeat with the same key, on the same topic and within five minutes, is not published again. */
-  readonly idempotencyKey?: string;
+/** What may be said of a publication, by a layer above too. */
+export interface PublicationSetup extends PublishOptions {
   /** Who published it, where a layer above tells subscribers. */
   readonly publisher?: Member;
 }
@@ -26,6 +22,7 @@ export interface PublishOptions {
 export interface PublisherHost {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly limits: { readonly maxSendSize: number };
   readonly topics: ReadonlyMap<string, Topic>;
   nextId(): string;
   resolve(name: string): EngineTopic;
@@ -55,12 +52,12 @@ export class Publisher {
   publish(
     name: string,
     data: string | Uint8Array,
-    options: PublishOptions = {},
+    options: PublicationSetup = {},
     except?: Subscriber | Iterable<Subscriber>,
   ): Promise<PublishResult> {
     let topic: EngineTopic;
     try {
-      topic = this.#check(name, data);
+      topic = this.#check(name, data, options);
     } catch (error) {
       return Promise.resolve(this.#refused("", asError(error)));
     }
@@ -95,14 +92,11 @@ export class Publisher {
     return this.#excepted.take(id);
   }
 
-  #check(name: string, data: unknown): EngineTopic {
+  #check(name: string, data: unknown, options: PublicationSetup): EngineTopic {
     const topic = this.#host.resolve(name);
-    if (typeof data === "string") {
-      if (data.isWellFormed()) return topic;
-      throw new TypeError("Cannot publish a text with a lone surrogate: it has no UTF-8");
-    }
-    if (data instanceof Uint8Array) return topic;
-    throw invalid("the data to publish", data, "a string or a Uint8Array");
+    checkData(data, this.#host.limits.maxSendSize);
+    checkOptions(options);
+    return topic;
   }
 
   #publishNow(
@@ -134,4 +128,31 @@ export class Publisher {
     this.#host.report(error);
     return { accepted: false, error };
   }
+}
+
+function checkData(data: unknown, maxSize: number): void {
+  let size: number;
+  if (data instanceof Uint8Array) size = data.length;
+  else if (typeof data !== "string") {
+    throw invalid("the data to publish", data, "a string or a Uint8Array");
+  } else if (!data.isWellFormed()) {
+    throw new TypeError("Cannot publish a text with a lone surrogate: it has no UTF-8");
+  } else size = data.length * 3 <= maxSize ? 0 : Buffer.byteLength(data);
+  if (size <= maxSize) return;
+  throw new RangeError(`Cannot publish a message of ${size} bytes: maxSendSize is ${maxSize}`);
+}
+
+function checkOptions(options: PublicationSetup): void {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("the options of publish()", options, "an object");
+  }
+  const { key, idempotencyKey, tags } = options;
+  if (key !== undefined && typeof key !== "string") throw invalid("key", key, "a string");
+  if (idempotencyKey !== undefined && typeof idempotencyKey !== "string") {
+    throw invalid("idempotencyKey", idempotencyKey, "a string");
+  }
+  if (tags === undefined) return;
+  const texts = typeof tags === "object" && tags !== null && !Array.isArray(tags) &&
+    Object.values(tags).every((it) => typeof it === "string");
+  if (!texts) throw invalid("tags", tags, "an object whose values are strings");
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { HistoryPage, Place, Position, Publication } from "./engine.ts";
+import type { HistoryPage, Place, Publication } from "./engine.ts";
 
 /** Publications that are read from history at once. */
 export const PAGE = 256;
@@ -173,16 +173,4 @@ export class Recovery {
     const read = this.publications.filter(({ offset }) => offset! <= reached);
     return read.concat(tail.filter(({ offset }) => offset! > this.next));
   }
-}
-
-/**
- * Whether a value that a peer may have sent is a position.
- *
- * @param value Anything.
- * @returns Whether it has an epoch and an offset that a stream can have.
- */
-export function isPosition(value: unknown): value is Position {
-  if (typeof value !== "object" || value === null) return false;
-  const { epoch, offset } = value as Partial<Position>;
-  return typeof epoch === "string" && Number.isSafeInteger(offset) && offset! >= 0;
 }

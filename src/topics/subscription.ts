@@ -1,3 +1,8 @@
+import type {
+  SubscribeOptions,
+  SubscribeResult,
+  TopicSubscription,
+} from "../connection/subscribing.ts";
 import type { Envelope, Format } from "./envelope.ts";
 import type { EngineTopic, Member, Position } from "./engine.ts";
 import type { SharedMessage } from "../transport/channel.ts";
@@ -25,11 +30,11 @@ export interface Subscriber {
    */
   interrupted(topic: string, position: Position): void;
   /**
-   * A publication cannot be told in the subscription's format.
+   * A publication cannot be told in the subscription's format; left out where the format can tell all.
    *
    * @param topic The topic's name.
    */
-  unencodable(topic: string): void;
+  unencodable?(topic: string): void;
   /**
    * More keys wait than may wait for a slow subscriber.
    *
@@ -38,27 +43,11 @@ export interface Subscriber {
   overflowed(topic: string): void;
 }
 
-/** What a subscription has come to. */
-export interface SubscribeResult {
-  /** The topic's name. */
-  readonly topic: string;
-  /** Where it begins, what was recovered included; undefined for a topic without history. */
-  readonly position?: Position;
-  /** Whether everything after the given position was recovered; false where none was given. */
-  readonly recovered: boolean;
-}
-
-/** What `subscribe` takes. */
-export interface SubscribeOptions {
-  /** The last position that the subscriber has seen. An empty epoch stands for any. */
-  readonly position?: Position;
-}
-
 /** What a layer above may say of a subscription. */
 export interface SubscriptionSetup extends SubscribeOptions {
   /** How publications are put on the wire; the hub's plain format by default. */
   readonly format?: Format;
-  /** Who it is to others, where the topic has presence; made up by default. */
+  /** Who it is to others, where the topic has presence; by default made of `user` and `info`. */
   readonly member?: Member;
   /** Whether its coming and going is announced; default false. */
   readonly announce?: boolean;
@@ -109,7 +98,7 @@ export interface SubscribedTopic extends EngineTopic {
 const NOTHING: SubscriptionSetup = {};
 
 /** One connection's subscription to one topic. */
-export class Subscription {
+export class Subscription implements TopicSubscription {
   /** The topic's name. */
   readonly name: string;
   /** Whose it is. */
@@ -254,8 +243,18 @@ export class Subscription {
 
   #send(envelope: Envelope): void {
     const message = envelope.in(this.format);
-    if (message === null) this.subscriber.unencodable(this.name);
-    else this.subscriber.deliver(message);
+    if (message === null) {
+      this.subscriber.unencodable?.(this.name);
+      return;
+    }
+    try {
+      this.subscriber.deliver(message);
+    } catch (error) {
+      // It is over what this connection sends, say: then it has not seen all.
+      this.leftOut++;
+      this.recovered = false;
+      throw error;
+    }
   }
 
   /** Keeps a publication in the place of the one with the same key. */

@@ -1,12 +1,12 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
+import type { ConnectionSubscriptions, SubscribeResult } from "../connection/subscribing.ts";
 import type { Format } from "./envelope.ts";
 import type { HubLimits } from "./limits.ts";
 import {
   type Pending,
   Stage,
   type Subscriber,
-  type SubscribeResult,
   Subscription,
   type SubscriptionOwner,
   type SubscriptionSetup,
@@ -29,7 +29,7 @@ export interface SubscriptionsHost {
 }
 
 /** The subscriptions of one connection. Made when the first is asked for. */
-export class Subscriptions implements SubscriptionOwner {
+export class Subscriptions implements SubscriptionOwner, ConnectionSubscriptions {
   /** All of them, those that have not begun among them; after the end, those that there were. */
   readonly list: Map<string, Subscription> = new Map();
   readonly #hub: SubscriptionsHost;
@@ -66,6 +66,10 @@ export class Subscriptions implements SubscriptionOwner {
     if (error !== null) return rejected(error);
     const format = setup.format ?? this.#hub.plain;
     const subscription = new Subscription(name, this, this.#subscriber, format, setup);
+    const { user, info } = setup;
+    if (setup.member === undefined && (user !== undefined || info !== undefined)) {
+      subscription.member = { id: this.id, user: user ?? "", info };
+    }
     // Its place is taken before anybody is asked, so that many at once cannot take more than there are.
     this.list.set(name, subscription);
     const pending = subscription.pending = makePending();

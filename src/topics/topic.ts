@@ -65,7 +65,8 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     this.#host = host;
     if (settings.history === null) return;
     const { engine, clock, limits } = host;
-    const { held, recovery } = limits;
+    const held = { count: limits.maxHeld, bytes: limits.maxHeldBytes };
+    const recovery = { count: limits.maxRecovered, bytes: limits.maxRecoveredBytes };
     this.#follower = new Follower(engine, this, this, this.counts, held, new Backoff(clock));
     this.#recoveries = new Recoveries(engine, this, this, recovery, held, clock);
   }
@@ -183,7 +184,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
           }
           subscriber.deliver(message);
         } catch (error) {
-          this.#host.report(error as Error);
+          this.#host.report(error as Error, subscriber);
         }
       }
     });
@@ -265,7 +266,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
     try {
       subscription.begin(missed);
     } catch (error) {
-      this.#host.report(error as Error);
+      this.#host.report(error as Error, subscription.subscriber);
     }
     if ((subscription.stage as Stage) === Stage.LIVE) this.#host.began(subscription);
   }
@@ -315,7 +316,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
       try {
         subscription.give(envelope);
       } catch (error) {
-        this.#host.report(error as Error);
+        this.#host.report(error as Error, subscription.subscriber);
       }
     }
     this.#busy = outer;
@@ -332,7 +333,7 @@ export class Topic implements SubscribedTopic, FollowerEvents, RecoveriesOwner {
         try {
           subscription.subscriber.interrupted(this.name, position);
         } catch (error) {
-          this.#host.report(error as Error);
+          this.#host.report(error as Error, subscription.subscriber);
         }
       }
       this.#recoveries!.abandon();

@@ -25,5 +25,5 @@ export interface TopicHost {
   takeExcept(id: string): ReadonlySet<Subscriber> | undefined;
   /** A subscription has begun. */
   began(subscription: Subscription): void;
-  report(error: Error): void;
+  report(error: Error, subscriber?: Subscriber): void;
 }

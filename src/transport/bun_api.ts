@@ -56,6 +56,8 @@ export interface BunServerWebSocket<Data> {
   close(code?: number, reason?: string): void;
   terminate(): void;
   getBufferedAmount(): number;
+  /** Writes what is sent within the call together. */
+  cork(send: () => void): void;
   pause(): void;
   resume(): void;
 }

@@ -1,3 +1,5 @@
+import type { SharingSession } from "../protocol/mod.ts";
+
 /** One live peer, as a connection sees it. */
 export interface Channel {
   /** What the runtime calls this connection: a socket, or its engine's WebSocket. */
@@ -6,6 +8,8 @@ export interface Channel {
   heard: boolean;
   /** How many bytes wait to be taken by the operating system. */
   readonly bufferedAmount: number;
+  /** A number that changes whenever the operating system takes something of what waits. */
+  readonly progress: number;
   /** Messages below this many bytes are not compressed. */
   compressionThreshold: number;
   /** The most bytes of a message that is taken. */
@@ -54,6 +58,9 @@ export interface SharedMessage {
   readonly data: string | Uint8Array;
   /** How many bytes it has. */
   readonly size: number;
-  /** The whole frame as it goes over the wire, uncompressed. */
-  frame(): Uint8Array;
+  /**
+   * Gives the whole frame as it goes over the wire: uncompressed, or compressed once for all connections
+   * that agreed on the same. The session takes note of what its peer is sent.
+   */
+  frame(session: SharingSession | null): Uint8Array;
 }

@@ -7,6 +7,7 @@ import { RawClient } from "../support/raw_client.ts";
 import { transports } from "../support/transports.ts";
 import { FLAT } from "./flood.ts";
 import { assertAnswers } from "./healthy.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const OFFER = { "Sec-WebSocket-Extensions": "permessage-deflate" };
 
@@ -70,7 +71,7 @@ for (const { name, transport } of transports) {
         slowest = Math.max(slowest, performance.now() - began);
         assertEquals((await client.frame())?.opcode, 2);
       }
-      if (transport === "tcp") assert(slowest < 1000, `somebody else waited ${slowest} ms`);
+      if (transport === "tcp") assert(slowest < HANG_MS, `somebody else waited ${slowest} ms`);
       const growth = (server.memory ?? 0) - before;
       // They are let go of one by one; how soon the collector takes them is its own affair.
       assert(growth < 8 * FLAT, `${growth} bytes`);

@@ -1,54 +1,88 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ClientMessage, limits, type ServerMessage } from "../../examples/chat_protocol.ts";
+import {
+  ChatError,
+  type ClientMessage,
+  limits,
+  parseClientMessage,
+} from "../../examples/chat_protocol.ts";
 import { RateLimit } from "../../examples/chat_rate_limit.ts";
-import { Rooms } from "../../examples/chat_rooms.ts";
+import { Guest, Rooms } from "../../examples/chat_rooms.ts";
+import { WebSocketServer } from "../../mod.ts";
+import { type NativeClient, openNative } from "../support/native_client.ts";
 
-/** A peer that writes down what it is sent. */
-class Peer {
-  readonly closes: unknown[][] = [];
-  #got: ServerMessage[] = [];
+/** A visitor, and what came to it. */
+class Visitor {
+  #taken = 0;
 
-  sendUtf8(text: string): void {
-    this.#got.push(JSON.parse(text));
+  constructor(readonly client: NativeClient) {}
+
+  ask(message: ClientMessage): void {
+    this.client.socket.send(JSON.stringify(message));
   }
 
-  disconnect(...args: unknown[]): void {
-    this.closes.push(args);
+  /** What came since the last call, without the times; of an error its code. */
+  async take(): Promise<unknown[]> {
+    this.client.socket.send("take");
+    const { entries } = this.client.messages;
+    let end = -1;
+    while (end === -1) {
+      await this.client.messages.first(this.#taken + 1);
+      end = entries.indexOf("taken", this.#taken);
+      if (end === -1) await this.client.messages.first(entries.length + 1);
+    }
+    const got = entries.slice(this.#taken, end).map((it) => JSON.parse(it as string));
+    this.#taken = end + 1;
+    const plain = (key: string, value: unknown) => key === "at" ? undefined : value;
+    return got.map((it) => it.type === "error" ? it.code : JSON.parse(JSON.stringify(it, plain)));
   }
 
-  /** What came since the last call, without the times. */
-  take(): unknown[] {
-    const got = this.#got;
-    this.#got = [];
-    return JSON.parse(JSON.stringify(got, (key, value) => key === "at" ? undefined : value));
+  async leave(): Promise<void> {
+    this.client.socket.close();
+    await this.client.end();
   }
 }
 
-function makeRooms(): Rooms<Peer> {
-  return new Rooms((text, to) => {
-    for (const peer of to) peer.sendUtf8(text);
+/** A chat with nothing but its rooms. */
+async function open() {
+  const server = new WebSocketServer({
+    hostname: "127.0.0.1",
+    connectionClass: Guest,
+    onConnect: (_server, guest) =>
+      void guest.on({
+        utf8(guest, data) {
+          if (data === "take") return guest.sendUtf8("taken");
+          try {
+            rooms.receive(guest, parseClientMessage(data));
+          } catch (error) {
+            const { code } = error as ChatError;
+            guest.sendUtf8(JSON.stringify({ type: "error", code }));
+          }
+        },
+      }),
   });
+  const rooms = new Rooms(server);
+  await server.start();
+  const visit = async () => new Visitor(await openNative(`ws://127.0.0.1:${server.port}`));
+  const enter = async (...args: Parameters<typeof join>) => {
+    const visitor = await visit();
+    visitor.ask(join(...args));
+    return visitor;
+  };
+  return { enter, visit, [Symbol.asyncDispose]: async () => void await server.shutdown() };
 }
 
 function join(nickname: string, room = "garden", session?: string): ClientMessage {
   return { type: "join", room, nickname, ...(session !== undefined && { session }) };
 }
 
-function enter(rooms: Rooms<Peer>, ...args: Parameters<typeof join>): Peer {
-  const peer = new Peer();
-  rooms.receive(peer, join(...args));
-  return peer;
-}
-
 describe("Rooms", () => {
-  test("tells everybody who comes, speaks and goes", () => {
-    const rooms = makeRooms();
-    const ada = enter(rooms, "Ada");
-    const grace = enter(rooms, "Grace");
-    const stranger = enter(rooms, "Grace", "kitchen");
-    ada.take();
-    assert.deepEqual(grace.take(), [
+  test("tells everybody who comes, speaks and goes", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada");
+    await ada.take();
+    const grace = await chat.enter("Grace");
+    assert.deepEqual(await grace.take(), [
       {
         type: "welcome",
         room: "garden",
@@ -57,85 +91,119 @@ describe("Rooms", () => {
         history: [],
       },
     ]);
-    rooms.receive(ada, { type: "say", id: "1", text: "Hello" });
+    assert.deepEqual(await ada.take(), [{ type: "joined", nickname: "Grace" }]);
+    const stranger = await chat.enter("Grace", "kitchen");
+    ada.ask({ type: "say", id: "1", text: "Hello" });
     const said = { type: "said", id: "1", nickname: "Ada", text: "Hello" };
-    assert.deepEqual(ada.take(), [said]);
-    rooms.leave(ada);
-    rooms.leave(ada);
-    assert.deepEqual(grace.take(), [said, { type: "left", nickname: "Ada" }]);
-    assert.deepEqual(ada.take(), []);
-    assert.equal(stranger.take().length, 1, "another room heard it");
+    assert.deepEqual(await ada.take(), [said]);
+    await ada.leave();
+    assert.deepEqual(await grace.take(), [said, { type: "left", nickname: "Ada" }]);
+    assert.equal((await stranger.take()).length, 1, "another room heard it");
   });
 
-  test("shows newcomers the last messages, and forgets a room that is empty", () => {
-    const rooms = makeRooms();
-    const ada = enter(rooms, "Ada");
+  test("shows newcomers the last messages, and forgets a room that is empty", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada");
     for (let n = 0; n < limits.history + 5; n++) {
-      rooms.receive(ada, { type: "say", id: String(n), text: "Hello" });
+      ada.ask({ type: "say", id: String(n), text: "Hello" });
     }
-    const [welcome] = enter(rooms, "Grace").take() as [{ history: { id: string }[] }];
+    await ada.take();
+    const grace = await chat.enter("Grace");
+    const [welcome] = await grace.take() as [{ history: { id: string }[] }];
     assert.equal(welcome.history.length, limits.history);
     assert.equal(welcome.history[0]?.id, "5");
 
-    const other = makeRooms();
-    const alone = enter(other, "Ada");
-    other.receive(alone, { type: "say", id: "1", text: "Hello" });
-    other.leave(alone);
-    const [again] = enter(other, "Ada").take() as [{ history: unknown[] }];
+    await Promise.all([ada.leave(), grace.leave()]);
+    const [again] = await (await chat.enter("Ada")).take() as [{ history: unknown[] }];
     assert.deepEqual(again.history, []);
   });
 
-  test("keeps the history when its only member changes names", () => {
-    const rooms = makeRooms();
-    const ada = enter(rooms, "Ada");
-    rooms.receive(ada, { type: "say", id: "1", text: "Hello" });
-    ada.take();
-    rooms.receive(ada, join("Countess"));
-    const [welcome] = ada.take() as [{ members: unknown; history: unknown[] }];
+  test("keeps the history when its only member changes names", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada");
+    ada.ask({ type: "say", id: "1", text: "Hello" });
+    await ada.take();
+    ada.ask(join("Countess"));
+    const [welcome] = await ada.take() as [{ members: unknown; history: unknown[] }];
     assert.deepEqual(welcome.members, ["Countess"]);
     assert.equal(welcome.history.length, 1);
-    assert.throws(() => enter(rooms, "countess"), { code: "nickname-taken" });
+    assert.deepEqual(await (await chat.enter("countess")).take(), ["nickname-taken"]);
   });
 
-  test("refuses a nickname that is taken, and then changes nothing", () => {
-    const rooms = makeRooms();
-    const ada = enter(rooms, "Ada");
-    const grace = enter(rooms, "Grace", "kitchen");
-    ada.take();
-    grace.take();
-    assert.throws(() => rooms.receive(grace, join("ADA")), { code: "nickname-taken" });
-    assert.deepEqual(ada.take(), []);
-    rooms.receive(grace, { type: "say", id: "1", text: "still in the kitchen" });
-    assert.equal(grace.take().length, 1);
-    assert.deepEqual(ada.take(), []);
+  test("tells the others who changes names or rooms", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada");
+    const grace = await chat.enter("Grace");
+    await grace.take();
+    ada.ask(join("Countess"));
+    await ada.take();
+    assert.deepEqual(await grace.take(), [
+      { type: "left", nickname: "Ada" },
+      { type: "joined", nickname: "Countess" },
+    ]);
+    ada.ask(join("Countess", "kitchen"));
+    await ada.take();
+    assert.deepEqual(await grace.take(), [{ type: "left", nickname: "Countess" }]);
   });
 
-  test("lets the same session take its nickname over, without anybody noticing", () => {
-    const rooms = makeRooms();
-    const ada = enter(rooms, "Ada", "garden", "secret");
-    const grace = enter(rooms, "Grace");
-    grace.take();
-    assert.throws(() => enter(rooms, "Ada", "garden", "guess"), { code: "nickname-taken" });
-    assert.throws(() => enter(rooms, "Ada"), { code: "nickname-taken" });
-    const [welcome] = enter(rooms, "Ada", "garden", "secret").take() as [{ members: string[] }];
+  test("refuses a nickname that is taken, and then changes nothing", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada");
+    const grace = await chat.enter("Grace", "kitchen");
+    await ada.take();
+    await grace.take();
+    grace.ask(join("ADA"));
+    assert.deepEqual(await grace.take(), ["nickname-taken"]);
+    assert.deepEqual(await ada.take(), []);
+    grace.ask({ type: "say", id: "1", text: "still in the kitchen" });
+    assert.equal((await grace.take()).length, 1);
+    assert.deepEqual(await ada.take(), []);
+  });
+
+  test("lets the same session take its nickname over, without anybody noticing", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada", "garden", "secret");
+    await ada.take();
+    const grace = await chat.enter("Grace");
+    await grace.take();
+    assert.deepEqual(await (await chat.enter("Ada", "garden", "guess")).take(), ["nickname-taken"]);
+    assert.deepEqual(await (await chat.enter("Ada")).take(), ["nickname-taken"]);
+    const again = await chat.enter("Ada", "garden", "secret");
+    const [welcome] = await again.take() as [{ members: string[] }];
     assert.deepEqual(welcome.members.toSorted(), ["Ada", "Grace"]);
-    assert.equal(ada.closes[0]?.[0], 4000);
-    rooms.leave(ada);
-    assert.deepEqual(grace.take(), []);
+    assert.equal((await ada.client.end()).code, 4000);
+    assert.deepEqual(await grace.take(), []);
   });
 
-  test("bounds the rooms and their members", () => {
-    const rooms = makeRooms();
-    const peers = Array.from({ length: limits.rooms }, (_, n) => enter(rooms, "Ada", `room ${n}`));
-    assert.throws(() => enter(rooms, "Ada", "one more"), { code: "no-room" });
-    rooms.leave(peers[0] as Peer);
-    for (let n = 0; n < limits.membersPerRoom; n++) enter(rooms, `Ada ${n}`, "one more");
-    assert.throws(() => enter(rooms, "Grace", "one more"), { code: "no-room" });
+  test("keeps the history when its only member comes back over another connection", async () => {
+    await using chat = await open();
+    const ada = await chat.enter("Ada", "garden", "secret");
+    ada.ask({ type: "say", id: "1", text: "Hello" });
+    await ada.take();
+    const [welcome] = await (await chat.enter("Ada", "garden", "secret")).take() as [
+      { history: unknown[] },
+    ];
+    assert.equal(welcome.history.length, 1);
   });
 
-  test("takes no message from somebody without a room", () => {
-    const say: ClientMessage = { type: "say", id: "1", text: "Hello" };
-    assert.throws(() => makeRooms().receive(new Peer(), say), { code: "not-joined" });
+  test("bounds the rooms and their members", async () => {
+    await using chat = await open();
+    const all = (count: number, name: (n: number) => [string, string]) =>
+      Promise.all(Array.from({ length: count }, (_, n) => chat.enter(...name(n))));
+    const visitors = await all(limits.rooms, (n) => ["Ada", `room ${n}`]);
+    for (const visitor of visitors) await visitor.take();
+    assert.deepEqual(await (await chat.enter("Ada", "one more")).take(), ["no-room"]);
+    await visitors[0].leave();
+    const members = await all(limits.membersPerRoom, (n) => [`Ada ${n}`, "one more"]);
+    for (const visitor of members) await visitor.take();
+    assert.deepEqual(await (await chat.enter("Grace", "one more")).take(), ["no-room"]);
+  });
+
+  test("takes no message from somebody without a room", async () => {
+    await using chat = await open();
+    const visitor = await chat.visit();
+    visitor.ask({ type: "say", id: "1", text: "Hello" });
+    assert.deepEqual(await visitor.take(), ["not-joined"]);
   });
 });
 

@@ -92,7 +92,7 @@ for (const variant of transports) {
       const outcome = await ask(variant, { origin: () => new Promise(() => {}) });
       assertEquals([outcome.response.status, outcome.errors], [408, []]);
       const seconds = (performance.now() - began) / 1000;
-      assert(seconds > 1.9 && seconds < 5, `${seconds} s`);
+      assert(seconds > 1.9, `${seconds} s`);
     });
 
     for (

@@ -225,7 +225,7 @@ for (const variant of transports) {
     });
 
     it("does not drift: what a tick takes is not added to the period", async () => {
-      const [period, work] = [40, 15];
+      const [period, work] = [200, 75];
       const times = new Journal<number>();
       await using _served = await serve(variant, {
         tickPeriod: period / 1000,
@@ -237,7 +237,8 @@ for (const variant of transports) {
       const [first, ...others] = await times.first(9);
       const off = others.map((time) => (time - first) % period)
         .map((late) => Math.min(late, period - late)).sort((a, b) => a - b);
-      assert(off[off.length >> 1] < 6, `off by ${off} ms`);
+      // A timer on a busy machine is late, but seldom by half of what a tick takes.
+      assert(off[off.length >> 1] < work / 2, `off by ${off} ms`);
     });
   });
 

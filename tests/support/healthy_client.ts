@@ -2,7 +2,7 @@ import { clientFrame } from "./client_frame.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** How long an answer may take before a client is no longer served well. */
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 60_000;
 const PAUSE_MS = 10;
 
 /** A proper client of an echo server, which goes to and fro all along and times it. */

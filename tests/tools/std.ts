@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import process from "node:process";
 import { run } from "./command.ts";
+import { OUTPUT } from "./output.ts";
 
 /** The environment variables with the flags that a test hands on to a program that it starts. */
 export const FLAG_VARIABLES = { deno: "DUET_STD_DENO_FLAG", bun: "DUET_STD_BUN_FLAG" };
@@ -25,9 +26,9 @@ export interface Binding {
 
 const PROBE_SECONDS = 20;
 const BUNDLE_SECONDS = 120;
-const OUTPUT = "tests/.output/std";
-const IMPORT_MAP = `${OUTPUT}/import_map.json`;
-const BUN_TSCONFIG = `${OUTPUT}/tsconfig.json`;
+const FOLDER = `${OUTPUT}/std`;
+const IMPORT_MAP = `${FOLDER}/import_map.json`;
+const BUN_TSCONFIG = `${FOLDER}/tsconfig.json`;
 
 /** What the tests and the examples import from JSR. */
 const MODULES = [
@@ -36,9 +37,9 @@ const MODULES = [
   { package: "@std/http", path: "/status", standIn: "tests/std/http_status.ts" },
 ];
 
-/** Asks JSR, writes what both runtimes need under `tests/.output/std/`, and says what is used. */
+/** Asks JSR, writes what both runtimes need in a folder of this run, and says what is used. */
 export async function bindStd(): Promise<Binding> {
-  mkdirSync(OUTPUT, { recursive: true });
+  mkdirSync(FOLDER, { recursive: true });
   const packages = [...new Set(MODULES.map((module) => module.package))];
   const found = await Promise.all(packages.map(versionOnJsr));
   const versions = new Map(packages.map((name, index) => [name, found[index]]));
@@ -53,7 +54,7 @@ export async function bindStd(): Promise<Binding> {
   let obstacle: string | undefined;
   for (const { package: name, path } of MODULES) {
     const specifier = `jsr:${name}@${versions.get(name)}${path}`;
-    const bundle = `${OUTPUT}/${`${name}${path}`.replaceAll("/", "_")}.js`;
+    const bundle = `${FOLDER}/${`${name}${path}`.replaceAll("/", "_")}.js`;
     real[name + path] = specifier;
     bundles[name + path] = bundle;
     obstacle ??= await bundleForBun(specifier, bundle);
@@ -110,6 +111,7 @@ function bind(summary: string, forDeno: Targets, forBun: Targets): Binding {
       "jsr:@duet/websocket": fromOutput("mod.ts"),
       "@duet/websocket/protocol": fromOutput("src/protocol/mod.ts"),
       "@duet/websocket/bun": fromOutput("bun/mod.ts"),
+      "@duet/websocket/redis": fromOutput("src/redis/mod.ts"),
       "node:test": fromOutput("tests/tools/noting.ts"),
     },
     scopes: { [fromOutput("tests/tools/")]: { "node:test": "node:test" } },
@@ -130,7 +132,7 @@ function mapValues<T>(targets: Targets, change: (target: string) => T): Record<s
 /** A path as the generated files must give it; a specifier stays as it is. */
 function fromOutput(path: string): string {
   if (path.startsWith("jsr:")) return path;
-  const found = relative(OUTPUT, path) + (path.endsWith("/") ? "/" : "");
+  const found = relative(FOLDER, path) + (path.endsWith("/") ? "/" : "");
   return found.startsWith(".") ? found : `./${found}`;
 }
 

@@ -10,6 +10,7 @@ import process from "node:process";
 import { run } from "./command.ts";
 import { parseJunit } from "./junit.ts";
 import { NOTES_VARIABLE, readNotes } from "./notes.ts";
+import { OUTPUT } from "./output.ts";
 import { addReports, type Report, reportTests } from "./report.ts";
 import { type Binding, FLAG_VARIABLES } from "./std.ts";
 
@@ -54,7 +55,7 @@ async function runFile(
   std: Binding,
   timeout: number,
 ): Promise<Report> {
-  const output = `tests/.output/${runtime}`;
+  const output = `${OUTPUT}/${runtime}`;
   mkdirSync(output, { recursive: true });
   const base = `${output}/${file.replaceAll("/", "_")}`;
   const junit = `${base}.xml`;

@@ -3,7 +3,8 @@ import type { Position, Publication } from "../../src/topics/engine.ts";
 import type { Format } from "../../src/topics/envelope.ts";
 import { Hub } from "../../src/topics/hub.ts";
 import type { HubOptions } from "../../src/topics/hub_options.ts";
-import { readTopicLimits, type TopicLimits } from "../../src/topics/limits.ts";
+import { readSettings } from "../../src/server/settings.ts";
+import type { HubLimits } from "../../src/topics/limits.ts";
 import type { Subscriber } from "../../src/topics/subscription.ts";
 import { readTopicsOption, type TopicsOption } from "../../src/topics/topic_settings.ts";
 import type { SharedMessage } from "../../src/transport/channel.ts";
@@ -123,7 +124,7 @@ export class TestSubscriber implements Subscriber {
 export interface TestHubOptions extends Partial<Omit<HubOptions, "settings" | "limits">> {
   engine: HubOptions["engine"];
   topics?: TopicsOption;
-  limits?: TopicLimits;
+  limits?: Partial<HubLimits>;
 }
 
 /** A hub for tests. What it reports is kept, and thrown by nobody. */
@@ -138,7 +139,7 @@ export function makeHub(
     report: (error) => void errors.push(error),
     ...rest,
     settings: readTopicsOption(topics),
-    limits: readTopicLimits(limits),
+    limits: { ...readSettings({}), ...limits },
   });
   return { hub, plain, errors };
 }

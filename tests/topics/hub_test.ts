@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Position } from "../../src/topics/engine.ts";
 import { WebSocketError } from "../../src/base/errors.ts";
-import { MemoryEngine } from "../../src/topics/memory_engine.ts";
+import { MemoryEngine, type TimedMemoryEngineOptions } from "../../src/topics/memory_engine.ts";
 import {
   HISTORY,
   makeHub,
@@ -17,7 +17,11 @@ import { settle, UnreliableEngine, UnreliablePlace } from "./unreliable_engine.t
 
 function memory(options: Partial<TestHubOptions> = {}) {
   const clock = new TestClock();
-  const made = makeHub({ engine: new MemoryEngine({ clock }), clock, ...options });
+  const made = makeHub({
+    engine: new MemoryEngine({ clock } as TimedMemoryEngineOptions),
+    clock,
+    ...options,
+  });
   void made.hub.start();
   const join = () => {
     const subscriber = new TestSubscriber();

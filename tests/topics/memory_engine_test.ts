@@ -1,13 +1,17 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { EngineTopic, Message } from "../../src/topics/engine.ts";
-import { MemoryEngine, type MemoryEngineOptions } from "../../src/topics/memory_engine.ts";
+import {
+  MemoryEngine,
+  type MemoryEngineOptions,
+  type TimedMemoryEngineOptions,
+} from "../../src/topics/memory_engine.ts";
 import { testEngine } from "./engine_suite.ts";
 import { TestClock } from "./fakes.ts";
 
 testEngine("memory", () => {
   const clock = new TestClock();
-  const first = new MemoryEngine({ clock });
+  const first = new MemoryEngine({ clock } as TimedMemoryEngineOptions);
   let joined = false;
   return {
     clock,
@@ -33,7 +37,7 @@ const EVENTS = {
 
 function start(options: MemoryEngineOptions = {}) {
   const clock = new TestClock();
-  const engine = new MemoryEngine({ clock, ...options });
+  const engine = new MemoryEngine({ clock, ...options } as TimedMemoryEngineOptions);
   engine.start({ ...EVENTS });
   return { engine, clock };
 }
@@ -137,7 +141,7 @@ describe("memory engine: life", () => {
     let shift = 0;
     const engine = new MemoryEngine({
       clock: { now: () => clock.now() + shift, after: (ms, act) => clock.after(ms, act) },
-    });
+    } as TimedMemoryEngineOptions);
     engine.start({ ...EVENTS });
     engine.publish(topic("t"), message("a"), null);
     shift = -60_000;

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { HistoryPage, Publication } from "../../src/topics/engine.ts";
+import { isPosition } from "../../src/connection/subscribing.ts";
 import {
-  isPosition,
   judgePage,
   nextPage,
   type PageVerdict,

@@ -173,21 +173,51 @@ export class RawDeflater {
    * @returns It, as a DEFLATE stream without the tail.
    */
   deflate(payload: Uint8Array): Uint8Array {
-    const window = this.#own ?? shared;
-    if (window === shared) {
-      window.size = this.#windowSize;
-      window.start = window.end;
-    }
-    // In the worst case every block is a stored one.
-    writer.begin(payload.length + STORED_OVERHEAD * (2 + payload.length / MAX_BLOCK));
-    for (let at = 0; at < payload.length; at += MAX_BLOCK) {
-      const piece = payload.length <= MAX_BLOCK ? payload : payload.subarray(at, at + MAX_BLOCK);
-      window.tokenize(window.append(piece), block);
-      block.write(writer, piece);
-    }
-    // An empty stored block fills the last byte up; its tail 00 00 ff ff is left off.
-    writer.put(BlockType.STORED << 1, 3);
-    writer.align();
-    return writer.take();
+    return this.#own === null ? this.deflateAlone(payload) : deflate(payload, this.#own);
   }
+
+  /**
+   * Compresses a message that refers to none before it.
+   *
+   * @param payload The message.
+   * @returns It, as a DEFLATE stream without the tail.
+   */
+  deflateAlone(payload: Uint8Array): Uint8Array {
+    shared.size = this.#windowSize;
+    shared.start = shared.end;
+    return deflate(payload, shared);
+  }
+
+  /**
+   * Puts a message into the window that was compressed elsewhere: the peer has it there, so messages before
+   * it are so much further back. It is not looked up in the index, which would cost as much as compressing.
+   *
+   * @param payload The message.
+   */
+  skip(payload: Uint8Array): void {
+    const window = this.#own;
+    // Without anything to refer to, nothing moves.
+    if (window === null || window.start === window.end) return;
+    if (payload.length >= this.#windowSize) {
+      window.start = window.end;
+      return;
+    }
+    for (let at = 0; at < payload.length; at += MAX_BLOCK) {
+      window.append(payload.subarray(at, at + MAX_BLOCK));
+    }
+  }
+}
+
+function deflate(payload: Uint8Array, window: Window): Uint8Array {
+  // In the worst case every block is a stored one.
+  writer.begin(payload.length + STORED_OVERHEAD * (2 + payload.length / MAX_BLOCK));
+  for (let at = 0; at < payload.length; at += MAX_BLOCK) {
+    const piece = payload.length <= MAX_BLOCK ? payload : payload.subarray(at, at + MAX_BLOCK);
+    window.tokenize(window.append(piece), block);
+    block.write(writer, piece);
+  }
+  // An empty stored block fills the last byte up; its tail 00 00 ff ff is left off.
+  writer.put(BlockType.STORED << 1, 3);
+  writer.align();
+  return writer.take();
 }

@@ -28,6 +28,11 @@ export class MessageDeflater {
     this.#raw = new RawDeflater(windowBits, takeover);
   }
 
+  /** Deflaters with the same key compress a message alone in the same way. */
+  get key(): number {
+    return this.#windowBits << 4 | this.#level;
+  }
+
   /**
    * Compresses a message.
    *
@@ -35,13 +40,33 @@ export class MessageDeflater {
    * @returns What to send with RSV1 set, or undefined to send the message as it is.
    */
   deflate(payload: Uint8Array): Uint8Array | undefined {
-    if (payload.length === 0) return undefined;
+    if (!this.#takeover) return this.deflateAlone(payload);
     // Later messages may refer to this one, so the peer needs it in its window even if it got no smaller.
-    if (this.#takeover) return this.#raw.deflate(payload);
+    return payload.length === 0 ? undefined : this.#raw.deflate(payload);
+  }
+
+  /**
+   * Compresses a message that refers to none before it, whatever was agreed on. This leaves the deflater
+   * as it is.
+   *
+   * @param payload The message.
+   * @returns What to send with RSV1 set, or undefined to send the message as it is.
+   */
+  deflateAlone(payload: Uint8Array): Uint8Array | undefined {
+    if (payload.length === 0) return undefined;
     const compressed = this.#isOurs(payload.length)
-      ? this.#raw.deflate(payload)
+      ? this.#raw.deflateAlone(payload)
       : deflateByZlib(payload, this.#windowBits, this.#level);
     return compressed.length < payload.length ? compressed : undefined;
+  }
+
+  /**
+   * Takes note that a message compressed alone goes to the peer, whose window then ends with it.
+   *
+   * @param payload The message.
+   */
+  skip(payload: Uint8Array): void {
+    if (this.#takeover) this.#raw.skip(payload);
   }
 
   #isOurs(size: number): boolean {

@@ -1,5 +1,6 @@
 import type { Extension, ExtensionOffer, ExtensionSession } from "../frames/extension.ts";
 import { RSV1 } from "../frames/frame.ts";
+import { SharingSession } from "../frames/sharing_session.ts";
 import { DEFAULT_LEVEL, MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 
@@ -196,17 +197,31 @@ function readParameters(offer: ExtensionOffer): DeflateParameters | undefined {
   return wanted;
 }
 
-class DeflateSession implements ExtensionSession {
+class DeflateSession extends SharingSession {
   readonly rsv = RSV1;
 
   constructor(
     readonly parameters: readonly [name: string, value: string | undefined][],
     readonly deflater: MessageDeflater,
     readonly inflater: MessageInflater,
-  ) {}
+  ) {
+    super();
+  }
+
+  get shareKey(): number {
+    return this.deflater.key;
+  }
 
   encode(payload: Uint8Array): Uint8Array | undefined {
     return this.deflater.deflate(payload);
+  }
+
+  encodeShared(payload: Uint8Array): Uint8Array | undefined {
+    return this.deflater.deflateAlone(payload);
+  }
+
+  sharedSent(payload: Uint8Array): void {
+    this.deflater.skip(payload);
   }
 
   decode(payload: Uint8Array, maxSize: number): Uint8Array {

@@ -4,6 +4,7 @@ import { closeBy, encodeBy } from "./extension_calls.ts";
 import type { ProtocolError } from "./protocol_error.ts";
 import { FIN, frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "./frame.ts";
 import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
+import { SharingSession } from "./sharing_session.ts";
 
 /** Up to this many bytes, copying a payload costs less than one more write; the rest is queued as it is. */
 const COPIED = MAX_SCRATCH - MAX_HEADER_LENGTH;
@@ -30,6 +31,8 @@ export class Sender {
   threshold: number;
   readonly #output: OutputQueue;
   readonly #extensions: readonly NegotiatedExtension[];
+  // The only extension, where it can change a message for many connections at once.
+  readonly #sharing: SharingSession | undefined;
 
   /**
    * Makes a sender for one connection.
@@ -45,6 +48,8 @@ export class Sender {
   ) {
     this.#output = output;
     this.#extensions = extensions;
+    const session = extensions.length === 1 ? extensions[0].session : undefined;
+    this.#sharing = session instanceof SharingSession ? session : undefined;
     this.threshold = threshold;
   }
 
@@ -74,6 +79,17 @@ export class Sender {
    */
   binary(data: Uint8Array): void {
     this.#message(Opcode.BINARY, data);
+  }
+
+  /**
+   * Tells who changes a message that several senders send.
+   *
+   * @param size How many bytes it has.
+   * @returns The session that changes it once for all that share it; null when it goes as it is; undefined
+   * when it has to be sent by itself, since extensions change it for this connection alone.
+   */
+  sessionFor(size: number): SharingSession | null | undefined {
+    return this.#extensions.length === 0 || size < this.threshold ? null : this.#sharing;
   }
 
   /**

@@ -1,12 +1,26 @@
-import { checkWellFormed, CloseCode, Opcode } from "../../protocol/mod.ts";
+import { setImmediate } from "node:timers";
+import { checkWellFormed, CloseCode, frameHeaderLength, Opcode } from "../../protocol/mod.ts";
 import type { BunServerWebSocket } from "../bun_api.ts";
 import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
+import { FlushLater } from "../flush.ts";
 import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
 import { engineFailure } from "./engine_failure.ts";
 import { messageTooBig } from "./message_size.ts";
 
-/** A WebSocket of `Bun.serve`. */
+/** With so many bytes, messages that others are sent too are not held back any longer. */
+const MOST_HELD = 64 * 1024;
+/** Stands for no messages, so that an idle connection holds no array. */
+const NONE: SharedMessage[] = [];
+/** What is held goes out once everything has been looked at that had come. */
+const turnEnd = new FlushLater(setImmediate);
+
+/**
+ * A WebSocket of `Bun.serve`. Outside of its own message handler, the engine writes each message to the
+ * operating system by itself, which costs more than all else. So messages that others are sent too, as in
+ * a busy room, are held until the end of the turn, and go out together. Whatever else is sent goes out
+ * behind them.
+ */
 export class BunHttpChannel implements Channel, Expiring {
   heard = true;
   compressionThreshold: number;
@@ -23,6 +37,12 @@ export class BunHttpChannel implements Channel, Expiring {
   #ended = false;
   #closing = false;
   #drainWanted = false;
+  // Set when the engine has not taken all that it was given.
+  #congested = false;
+  // What is held until the end of the turn, and how many bytes that is on the wire.
+  #held: SharedMessage[] = NONE;
+  #heldSize = 0;
+  #flushDue = false;
   // What the Close frame is to hold that goes out when nothing waits before it.
   #pendingClose: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
@@ -77,7 +97,9 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   drained(): void {
-    if (this.bufferedAmount > 0) return;
+    if (this.#socket.getBufferedAmount() > 0) return;
+    this.#congested = false;
+    if (this.#heldSize > 0) return;
     if (this.#pendingClose !== null) this.#sendClose();
     if (!this.#drainWanted) return;
     this.#drainWanted = false;
@@ -93,6 +115,8 @@ export class BunHttpChannel implements Channel, Expiring {
     if (!this.#closing) this.#life.closing();
     this.#ended = true;
     this.#closing = true;
+    this.#held = NONE;
+    this.#heldSize = 0;
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.#life.close(code, lost ? "" : reason);
   }
@@ -104,39 +128,95 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   get bufferedAmount(): number {
-    return this.#ended ? 0 : this.#socket.getBufferedAmount();
+    return this.#ended ? 0 : this.#socket.getBufferedAmount() + this.#heldSize;
+  }
+
+  get progress(): number {
+    return -this.bufferedAmount;
   }
 
   sendText(data: string): number {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);
-    const compress = this.#compresses && data.length >= this.compressionThreshold;
-    // Above 0 it has all been taken; asking for the amount each time would cost more than sending.
-    return this.#socket.sendText(data, compress) > 0 ? 0 : this.bufferedAmount;
+    if (this.#heldSize > 0) this.#sendHeld();
+    return this.#give(data, data.length);
   }
 
   sendBinary(data: Uint8Array): number {
     if (this.#trace !== null) this.#traceMessage(">", data);
-    const compress = this.#compresses && data.length >= this.compressionThreshold;
-    return this.#socket.sendBinary(data, compress) > 0 ? 0 : this.bufferedAmount;
+    if (this.#heldSize > 0) this.#sendHeld();
+    return this.#give(data, data.length);
   }
 
-  sendShared({ data }: SharedMessage): number {
-    return typeof data === "string" ? this.sendText(data) : this.sendBinary(data);
+  #give(data: string | Uint8Array, size: number): number {
+    const compress = this.#compresses && size >= this.compressionThreshold;
+    const taken = typeof data === "string"
+      ? this.#socket.sendText(data, compress)
+      : this.#socket.sendBinary(data, compress);
+    // Above 0 it has all been taken; asking for the amount each time would cost more than sending.
+    if (taken > 0) return 0;
+    this.#congested = true;
+    return this.bufferedAmount;
+  }
+
+  sendShared(message: SharedMessage): number {
+    const { data, size } = message;
+    if (this.#trace !== null) this.#traceMessage(">", data);
+    if (this.#held === NONE) this.#held = [message];
+    else this.#held.push(message);
+    this.#heldSize += frameHeaderLength(size) + size;
+    if (!this.#flushDue) {
+      this.#flushDue = true;
+      turnEnd.add(this);
+    }
+    if (this.#heldSize >= MOST_HELD) this.#sendHeld();
+    return this.#congested ? this.bufferedAmount : this.#heldSize;
+  }
+
+  /** The end of the turn. */
+  flush(): void {
+    this.#flushDue = false;
+    if (this.#ended) return;
+    this.#sendHeld();
+    // The engine tells only of what it has not taken at once.
+    if (this.#drainWanted && !this.#congested) this.drained();
+  }
+
+  #sendHeld(): void {
+    const held = this.#held;
+    this.#held = NONE;
+    this.#heldSize = 0;
+    if (held.length === 1) this.#give(held[0].data, held[0].size);
+    else if (held.length > 0) {
+      corked = this;
+      corkedMessages = held;
+      this.#socket.cork(BunHttpChannel.#giveCorked);
+      // What was corked counts as taken until it is written.
+      this.#congested = this.#socket.getBufferedAmount() > 0;
+    }
+  }
+
+  /** Gives the engine all that goes out together; one function for all connections. */
+  static #giveCorked(this: void): void {
+    const channel = corked!;
+    for (const { data, size } of corkedMessages) channel.#give(data, size);
   }
 
   ping(payload: Uint8Array): void {
     this.#trace?.(this.#remote, ">", Opcode.PING, payload.length, payload);
+    if (this.#heldSize > 0) this.#sendHeld();
     this.#socket.ping(payload);
   }
 
   pong(payload: Uint8Array): void {
     this.#trace?.(this.#remote, ">", Opcode.PONG, payload.length, payload);
+    if (this.#heldSize > 0) this.#sendHeld();
     this.#socket.pong(payload);
   }
 
   close(code: number | undefined, reason: string): void {
     if (this.#closing || this.#ended) return;
+    this.#sendHeld();
     this.#closing = true;
     this.#life.closing();
     // While paused, it would not read the peer's answer.
@@ -187,3 +267,7 @@ export class BunHttpChannel implements Channel, Expiring {
     this.#trace!(this.#remote, direction, opcode, data.length, data);
   }
 }
+
+// Whose messages are being given to the engine, corked.
+let corked: BunHttpChannel | null = null;
+let corkedMessages: SharedMessage[] = NONE;

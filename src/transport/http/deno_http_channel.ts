@@ -112,6 +112,10 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     return this.#socket.bufferedAmount;
   }
 
+  get progress(): number {
+    return -this.#socket.bufferedAmount;
+  }
+
   sendText(data: string): number {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);

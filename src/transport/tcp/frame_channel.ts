@@ -89,13 +89,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     });
   }
 
-  /**
-   * Begins, once the connection can hear of events.
-   *
-   * @param head The response head, which goes out together with the first messages.
-   * @param opening Told that the connection is open.
-   * @param rest What came behind the request head.
-   */
+  /** Begins: the response head goes out with the first messages; `rest` is what came behind the request. */
   start(head: Uint8Array, opening: Opening, rest: Uint8Array): boolean {
     const writer = this.#writer;
     writer.corked = true;
@@ -115,6 +109,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   get bufferedAmount(): number {
     return this.#writer.unwritten;
+  }
+
+  get progress(): number {
+    return this.#writer.progress;
   }
 
   get compressionThreshold(): number {
@@ -163,13 +161,12 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   sendShared(message: SharedMessage): number {
     const { data } = message;
     const opcode = typeof data === "string" ? Opcode.TEXT : Opcode.BINARY;
-    if (this.#extensions.length > 0 && data.length >= this.#sender.threshold / 3) {
-      return this.#send(opcode, data);
-    }
-    const frame = message.frame();
+    const session = this.#sender.sessionFor(message.size);
+    if (session === undefined) return this.#send(opcode, data);
+    const frame = message.frame(session);
     if (this.#trace !== null) this.#traceFrame(">", opcode, data);
     this.#writer.output.push(frame);
-    return this.#writer.queued();
+    return this.#writer.queued(true);
   }
 
   ping(payload: Uint8Array): void {

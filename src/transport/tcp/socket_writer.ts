@@ -1,9 +1,14 @@
+import { setImmediate } from "node:timers";
 import { OutputQueue } from "../../protocol/mod.ts";
+import { FlushLater } from "../flush.ts";
 import type { ByteSocket } from "./byte_socket.ts";
-import { scheduleFlush } from "./flush.ts";
 
 /** From here on what is corked is written even before the read under way has been dealt with. */
 const CORK_LIMIT = 64 * 1024;
+/** The end of the microtask turn, for what is sent outside of a read. */
+const turnEnd = new FlushLater(queueMicrotask);
+/** Once everything has been looked at that had come, for what many connections are sent. */
+const roundEnd = new FlushLater(setImmediate);
 
 /**
  * Writes what one connection sends to its socket: together what was sent while one read was dealt with
@@ -17,6 +22,8 @@ export class SocketWriter {
   readonly #socket: ByteSocket;
   readonly #owner: { allWritten(): void };
   #writing = false;
+  // How many writes had to be waited for.
+  #awaited = 0;
   #flushDue = false;
   #closed = false;
 
@@ -42,20 +49,22 @@ export class SocketWriter {
   /**
    * Sees to it that what has just been put into the output goes out.
    *
+   * @param shared Whether other connections are sent the same. A busy room would write every message by
+   * itself if it did not wait for what other members say.
    * @returns How many bytes are unwritten.
    */
-  queued(): number {
+  queued(shared = false): number {
     const { length } = this.output;
-    if (!this.corked) this.#flushLater();
+    if (!this.corked) this.#flushLater(shared);
     else if (length >= CORK_LIMIT) this.flush();
     else return this.#writing ? length + this.#socket.unwritten : length;
     return this.unwritten;
   }
 
-  #flushLater(): void {
+  #flushLater(shared: boolean): void {
     if (this.#flushDue) return;
     this.#flushDue = true;
-    scheduleFlush(this);
+    (shared ? roundEnd : turnEnd).add(this);
   }
 
   /** Writes what waits, once a write under way is done. */
@@ -74,9 +83,15 @@ export class SocketWriter {
     }
   }
 
+  /** A number that changes whenever the operating system takes something of what waits. */
+  get progress(): number {
+    return this.#awaited * 2 ** 32 - this.#socket.unwritten;
+  }
+
   /** The write under way is done. */
   written(): void {
     this.#writing = false;
+    this.#awaited++;
     this.output.done();
     this.flush();
   }

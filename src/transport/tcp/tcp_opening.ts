@@ -34,6 +34,8 @@ class TcpOpening implements ByteSink, Expiring {
   #opening: Opening | null = null;
   // What has come while nothing could be read: before the accept or during the answer is decided.
   #held: readonly Uint8Array[] = NONE;
+  // Set when the socket waits for resume() to read on.
+  #stalled = false;
   #reading = false;
   // What is answered, once it has come.
   #head: RequestHead | undefined;
@@ -83,16 +85,22 @@ class TcpOpening implements ByteSink, Expiring {
     if (held.length === 0) return;
     this.#held = NONE;
     for (const chunk of held) this.#push(chunk);
-    if (this.#held.length === 0) this.#socket.resume();
+    // A channel that has taken over is asked whether it wants to read on.
+    if (this.#handedOver === undefined && this.#held.length === 0) this.#readOn();
+  }
+
+  #readOn(): void {
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.#socket.resume();
   }
 
   data(chunk: Uint8Array): boolean {
-    if (!this.#reading) {
-      this.#held = [...this.#held, chunk];
-      return false;
-    }
-    this.#push(chunk);
-    return this.#handedOver ?? this.#held.length === 0;
+    if (this.#reading) this.#push(chunk);
+    else this.#held = [...this.#held, chunk];
+    const done = this.#handedOver ?? this.#held.length === 0;
+    this.#stalled = !done;
+    return done;
   }
 
   written(): void {}
@@ -169,7 +177,7 @@ class TcpOpening implements ByteSink, Expiring {
       this.#socket.sink = channel;
       const rest = this.#takeHeld();
       this.#handedOver = channel.start(latin1(response), opening, rest);
-      if (rest.length > 0 && this.#handedOver) this.#socket.resume();
+      if (this.#handedOver) this.#readOn();
       // It has ended without a word behind its request, or else the socket would not have told yet.
       if (this.#peerEnded) channel.end();
     } else if ("body" in answer) {

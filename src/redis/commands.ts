@@ -1,0 +1,224 @@
+import type { Buffer } from "node:buffer";
+import type { Clock } from "../topics/clock.ts";
+import type { Clients, OwnClient } from "./client.ts";
+import { Connection, ConnectionLost, isReply, text } from "./connection.ts";
+import { readServerInfo } from "./options.ts";
+import * as scripts from "./scripts.ts";
+
+/** Redis does not write any more: another one has taken its place. */
+const DEMOTED = /^(?:READONLY|MASTERDOWN|LOADING)/;
+
+/** Whom the connection for commands tells. */
+export interface CommandsHost {
+  readonly clock: Clock;
+  up(): void;
+  down(error: Error): boolean;
+  /** This Redis is not the one to talk to any more. */
+  demoted(error: Error): void;
+}
+
+/** The connection for everything but subscriptions. */
+export class Commands {
+  readonly #host: CommandsHost;
+  readonly #clients: Clients;
+  readonly #connection: Connection;
+  readonly #waiting = new Set<(up: boolean) => void>();
+  #server = "";
+  /** This connection as Redis names it, to end it from the next one; "" where it does not say. */
+  #self = "";
+  /** The Redis of which the connection before this one has ended. */
+  #over = "";
+  /** How far Redis's clock is ahead of this one, in milliseconds. */
+  #ahead = 0;
+  #lag = 0;
+
+  /**
+   * @param clients Makes the client.
+   * @param host Whom to tell.
+   */
+  constructor(clients: Clients, host: CommandsHost) {
+    this.#clients = clients;
+    this.#host = host;
+    this.#connection = new Connection({
+      clock: host.clock,
+      manyNodes: clients.isCluster,
+      open: () => clients.forCommands(),
+      greet: (client) => this.#greet(client),
+      probe: (client) => this.#readClock(client),
+      up: () => {
+        for (const resolve of this.#waiting) resolve(true);
+        host.up();
+      },
+      down: (error) => host.down(error),
+    });
+  }
+
+  /** Whether commands can be sent. */
+  get up(): boolean {
+    return this.#connection.up;
+  }
+
+  /** Names the Redis that it talks to, or talked to last; another one after each start. */
+  get server(): string {
+    return this.#server;
+  }
+
+  /** How long Redis took to answer a probe, in seconds. */
+  get lag(): number {
+    return this.#lag;
+  }
+
+  /** Connects. */
+  start(): void {
+    this.#connection.start();
+  }
+
+  /**
+   * Gives the connection up and makes another.
+   *
+   * @param error Why.
+   */
+  drop(error: Error): void {
+    this.#connection.drop(error);
+  }
+
+  /** Ends it. */
+  close(): void {
+    this.#connection.close();
+    for (const resolve of this.#waiting) resolve(false);
+  }
+
+  /**
+   * Runs a script.
+   *
+   * @param script The script.
+   * @param keys Its keys, all of them with one hash tag where there are many nodes.
+   * @param args Its arguments.
+   * @param time When to give up, in milliseconds; by default the connection's own deadline holds.
+   * @returns What it answers. Rejects with what Redis answers, or with {@linkcode ConnectionLost}.
+   */
+  run<T = unknown>(
+    script: scripts.Script,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    time?: number,
+  ): Promise<T> {
+    const rest = [keys.length, ...keys, ...args];
+    const answer = this.#connection.call<T>((client) =>
+      client.callBuffer("evalsha", script.sha, ...rest)
+    ).catch((error) => {
+      if (!isReply(error)) throw error;
+      // Somebody has emptied the cache of scripts, or this is a node that has just joined.
+      if (error.message.startsWith("NOSCRIPT")) {
+        return this.#connection.call<T>((it) => it.callBuffer("eval", script.source, ...rest));
+      }
+      if (DEMOTED.test(error.message)) this.#host.demoted(error);
+      throw error;
+    });
+    return time === undefined ? answer : this.#within(time, answer);
+  }
+
+  /**
+   * Waits until commands can be sent.
+   *
+   * @param time For how long, in milliseconds.
+   * @returns Whether they can.
+   */
+  whenUp(time: number): Promise<boolean> {
+    if (this.up) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const done = (up: boolean) => {
+        cancel();
+        this.#waiting.delete(done);
+        resolve(up);
+      };
+      const cancel = this.#host.clock.after(time, () => done(false));
+      this.#waiting.add(done);
+    });
+  }
+
+  /**
+   * Gives the time of Redis.
+   *
+   * @param time A time of this machine.
+   * @returns What Redis's clock said then, as far as known.
+   */
+  engineTime(time: number): number {
+    return Math.round(time + this.#ahead);
+  }
+
+  /**
+   * Tells whether nothing that was sent before this connection can still be done.
+   *
+   * @param server The Redis that it was sent to.
+   * @returns Whether the connection before this one was to the same Redis, and has ended there.
+   */
+  isOver(server: string): boolean {
+    return server !== "" && this.#over === server && this.#server === server;
+  }
+
+  async #greet(client: OwnClient): Promise<void> {
+    const before = { server: this.#server, self: this.#self };
+    const { run } = readServerInfo(text(await client.callBuffer("info", "server")));
+    if (this.#clients.isCluster) {
+      const error = this.#clients.clusterError();
+      if (error !== null) throw error;
+    } else {
+      this.#over = before.server === run && await end(client, before.self) ? run : "";
+      const self = await answerOf(client.callBuffer("client", "info"));
+      const [id, addr] = ["id", "addr"].map((name) =>
+        new RegExp(`(?:^| )${name}=(\\S+)`).exec(self)?.[1]
+      );
+      this.#self = id && addr ? `${id} ${addr}` : "";
+      await Promise.all(
+        Object.values(scripts).map(({ source }) => client.callBuffer("script", "load", source)),
+      );
+    }
+    this.#server = run;
+    await this.#readClock(client);
+  }
+
+  async #readClock(client: OwnClient): Promise<void> {
+    const asked = this.#host.clock.now();
+    const [seconds, micros] = (await client.callBuffer("time") as Buffer[]).map(Number);
+    const took = this.#host.clock.now() - asked;
+    this.#lag = took / 1000;
+    // A late answer tells little of what the time is.
+    if (took > 1_000 && this.#server !== "") return;
+    this.#ahead = seconds * 1000 + micros / 1000 - asked - took / 2;
+  }
+
+  async #within<T>(time: number, answer: Promise<T>): Promise<T> {
+    let cancel = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#host.clock.after(Math.max(1, time), () => {
+        reject(new ConnectionLost("Redis has not answered in time", true));
+      });
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+/**
+ * Ends the connection before: what it has sent and Redis has not read yet must not be done after what this
+ * one sends.
+ */
+async function end(client: OwnClient, self: string): Promise<boolean> {
+  if (self === "") return false;
+  const [id, addr] = self.split(" ");
+  return await answerOf(client.callBuffer("client", "kill", "id", id, "addr", addr)) !== "";
+}
+
+/** An answer as text; "" for an error: a user may not be allowed to ask. */
+async function answerOf(asked: Promise<unknown>): Promise<string> {
+  try {
+    return String(await asked);
+  } catch (error) {
+    if (isReply(error)) return "";
+    throw error;
+  }
+}

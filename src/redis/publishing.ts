@@ -1,0 +1,350 @@
+import { randomBytes } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { WebSocketError } from "../base/errors.ts";
+import type { Clock } from "../topics/clock.ts";
+import type { EngineTopic, Message, Position, PublishResult } from "../topics/engine.ts";
+import type { Commands } from "./commands.ts";
+import { ConnectionLost, isReply } from "./connection.ts";
+import type { Keys } from "./keys.ts";
+import { FIND, PUBLISH, TELL } from "./scripts.ts";
+import { encodePayload } from "./wire.ts";
+
+/** How long an idempotency key is known, in milliseconds. */
+const KEY_TIME = 300_000;
+/** How long a meta hash outlives its stream, in milliseconds. */
+const META_TIME = 86_400_000;
+/** The most publications, and bytes of them, that one call takes. */
+const BATCH = { count: 256, bytes: 1024 * 1024 };
+/** When a publication is answered at the latest, in milliseconds. */
+const ANSWER_TIME = 4_800;
+/** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
+const MARGIN = 5_000;
+/** How long to wait before it is looked for again, in milliseconds. */
+const PAUSE = 50;
+/** Topics of which the epoch is remembered. */
+const EPOCHS = 10_000;
+
+/** Publications of one turn to one topic: one call, one announcement. */
+interface Batch {
+  readonly topic: EngineTopic;
+  readonly entries: Entry[];
+  /** The furthest that any of them has seen. */
+  seen: Position | null;
+  bytes: number;
+  readonly idempotencyKey: string | undefined;
+  sent: number;
+  /** The Redis that it was sent to. */
+  run: string;
+  /** The epoch that the topic had when it was sent, as far as known. */
+  epoch: string;
+}
+
+interface Entry {
+  readonly id: string;
+  readonly payload: Buffer;
+  readonly resolve: (result: PublishResult) => void;
+  /** Set when it was announced: its place. */
+  heard: PublishResult | null;
+}
+
+/** A batch that was sent and not answered. */
+interface Lost {
+  readonly batch: Batch;
+  readonly why: string;
+  /** Ends the search. */
+  readonly over: () => void;
+}
+
+/** Makes an epoch: 16 characters. */
+export function freshEpoch(): string {
+  return randomBytes(12).toString("base64url");
+}
+
+/**
+ * Tells how long a topic's meta hash lives.
+ *
+ * @param topic A topic with history.
+ * @returns Milliseconds.
+ */
+export function metaTime(topic: EngineTopic): number {
+  return Math.ceil(topic.history!.age * 1000) + META_TIME;
+}
+
+/** Publishes, and finds out what became of those that were not answered. */
+export class Publishing {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  /** What was published in this turn, by topic. */
+  readonly #waiting = new Map<string, Batch>();
+  /** All that is not answered, by name. */
+  readonly #entries = new Map<string, Entry>();
+  /** The newest batch of each topic that is not answered. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #epochs = new Map<string, string>();
+  /** What is looked for in history, by topic, in the order in which it was sent. */
+  readonly #searches = new Map<string, Set<Lost>>();
+  #closed = false;
+
+  /**
+   * @param commands Where commands are sent.
+   * @param keys Names the keys.
+   * @param clock Where time comes from.
+   */
+  constructor(commands: Commands, keys: Keys, clock: Clock) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#clock = clock;
+  }
+
+  /**
+   * Publishes.
+   *
+   * @param topic The topic.
+   * @param message What to publish.
+   * @param seen The furthest position that this server has seen.
+   * @returns What became of it.
+   */
+  publish(
+    topic: EngineTopic,
+    message: Message,
+    seen: Position | null,
+  ): Promise<PublishResult> | PublishResult {
+    if (this.#closed) return refused(topic, "the engine was closed");
+    if (!this.#commands.up) return refused(topic, "Redis cannot be reached");
+    const payload = encodePayload(message);
+    return new Promise((resolve) => {
+      const entry: Entry = { id: message.id, payload, resolve, heard: null };
+      this.#entries.set(entry.id, entry);
+      const batch = this.#batch(topic, message.idempotencyKey, payload.length);
+      batch.entries.push(entry);
+      batch.bytes += payload.length;
+      if (isFurther(seen, batch.seen)) batch.seen = seen;
+      if (message.idempotencyKey !== undefined) this.#send(batch);
+    });
+  }
+
+  /** Sends what waits: before any other command, so that calls take effect in their order. */
+  flush(): void {
+    if (this.#waiting.size === 0) return;
+    for (const batch of [...this.#waiting.values()]) this.#send(batch);
+  }
+
+  /**
+   * Tells when all that was published to a topic so far has been answered.
+   *
+   * @param topic The topic.
+   * @returns Settled then; undefined when that is so now.
+   */
+  settled(topic: string): Promise<void> | undefined {
+    this.flush();
+    return this.#underWay.get(topic);
+  }
+
+  /**
+   * Takes note of an announcement: it may be one that was not answered.
+   *
+   * @param id The publication's name.
+   * @param position Its position, if it has one.
+   */
+  heard(id: string, position: Position | undefined): void {
+    if (this.#entries.size === 0) return;
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.heard = accepted(position);
+  }
+
+  /** Ends it: what is not answered is not looked for. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #batch(topic: EngineTopic, idempotencyKey: string | undefined, bytes: number): Batch {
+    const { name } = topic;
+    const waiting = this.#waiting.get(name);
+    if (waiting !== undefined) {
+      const fits = waiting.entries.length < BATCH.count && waiting.bytes + bytes <= BATCH.bytes;
+      if (fits && idempotencyKey === undefined) return waiting;
+      this.#send(waiting);
+    }
+    if (this.#waiting.size === 0 && idempotencyKey === undefined) {
+      queueMicrotask(() => this.flush());
+    }
+    const batch: Batch = {
+      topic,
+      entries: [],
+      seen: null,
+      bytes: 0,
+      idempotencyKey,
+      sent: 0,
+      run: "",
+      epoch: "",
+    };
+    if (idempotencyKey === undefined) this.#waiting.set(name, batch);
+    return batch;
+  }
+
+  #send(batch: Batch): void {
+    const { topic, entries } = batch;
+    const { name } = topic;
+    if (this.#waiting.get(name) === batch) this.#waiting.delete(name);
+    batch.sent = this.#clock.now();
+    batch.run = this.#commands.server;
+    batch.epoch = this.#epochs.get(name) ?? batch.seen?.epoch ?? "";
+    const asked = topic.history === null ? this.#tell(batch) : this.#append(batch);
+    const done = asked.catch((error) => this.#failed(batch, error)).then(() => {
+      for (const { id } of entries) this.#entries.delete(id);
+      if (this.#underWay.get(name) === done) this.#underWay.delete(name);
+    });
+    this.#underWay.set(name, done);
+  }
+
+  async #tell({ topic, entries, idempotencyKey }: Batch): Promise<void> {
+    const { meta, channel } = this.#keys.of(topic.name);
+    const key = this.#idempotency(topic, idempotencyKey);
+    const payloads = entries.map(({ payload }) => payload);
+    const args = [channel, key === undefined ? 0 : KEY_TIME, ...payloads];
+    const repeated = await this.#commands.run(TELL, key === undefined ? [meta] : [meta, key], args);
+    for (const { resolve } of entries) {
+      resolve(repeated === 1 ? { accepted: true, repeated: true } : { accepted: true });
+    }
+  }
+
+  async #append({ topic, entries, seen, idempotencyKey }: Batch): Promise<void> {
+    const { meta, stream, channel } = this.#keys.of(topic.name);
+    const { count, age } = topic.history!;
+    const key = this.#idempotency(topic, idempotencyKey);
+    const answer = await this.#commands.run<[Buffer, number, number]>(
+      PUBLISH,
+      key === undefined ? [meta, stream] : [meta, stream, key],
+      [
+        freshEpoch(),
+        metaTime(topic),
+        channel,
+        count,
+        Math.ceil(age * 1000),
+        seen?.epoch ?? "",
+        seen?.offset ?? 0,
+        key === undefined ? 0 : KEY_TIME,
+        ...entries.map(({ payload }) => payload),
+      ],
+    );
+    const epoch = answer[0].toString();
+    const [, last, repeated] = answer;
+    this.#learn(topic.name, epoch);
+    entries.forEach(({ resolve }, i) => {
+      const position = { epoch, offset: last - entries.length + 1 + i };
+      resolve(repeated === 1 ? { ...accepted(position), repeated: true } : accepted(position));
+    });
+  }
+
+  #idempotency({ name }: EngineTopic, key: string | undefined): string | undefined {
+    return key === undefined ? undefined : this.#keys.idempotency(name, key);
+  }
+
+  /** Remembers a topic's epoch: only in the same one is it certain that something is not there. */
+  #learn(topic: string, epoch: string): void {
+    if (this.#epochs.size >= EPOCHS) this.#epochs.clear();
+    this.#epochs.set(topic, epoch);
+  }
+
+  async #failed(batch: Batch, error: Error): Promise<void> {
+    const { topic, entries } = batch;
+    const why = error.message;
+    if (isReply(error) || (error instanceof ConnectionLost && !error.sent)) {
+      for (const { resolve } of entries) resolve(refused(topic, why));
+      return;
+    }
+    if (topic.history !== null) {
+      await new Promise<void>((over) => this.#lookFor({ batch, over, why }));
+    }
+    // Those that were found are answered; others may have been announced by now.
+    for (const { resolve } of unheard(entries)) {
+      resolve({ accepted: "unknown", error: failure(topic, `no answer came: ${why}`) });
+    }
+  }
+
+  /** Has history looked through, once for all that have failed together. */
+  #lookFor(lost: Lost): void {
+    const { name } = lost.batch.topic;
+    const search = this.#searches.get(name);
+    if (search !== undefined) {
+      search.add(lost);
+      return;
+    }
+    const losts = new Set([lost]);
+    this.#searches.set(name, losts);
+    this.#search(losts).finally(() => {
+      this.#searches.delete(name);
+      for (const { over } of losts) over();
+    });
+  }
+
+  /** Looks in one topic's history for what was sent and not answered, until Redis answers or it is too late. */
+  async #search(losts: Set<Lost>): Promise<void> {
+    while (losts.size > 0 && !this.#closed) {
+      const now = this.#clock.now();
+      const [first] = losts;
+      const left = first.batch.sent + ANSWER_TIME - now;
+      if (left <= 0) {
+        losts.delete(first);
+        first.over();
+      } else if (await this.#commands.whenUp(left)) {
+        try {
+          return await this.#find([...losts], left);
+        } catch (error) {
+          if (isReply(error)) return;
+          // In a cluster the others are there all the while.
+          await new Promise<void>((resolve) => this.#clock.after(PAUSE, resolve));
+        }
+      }
+    }
+  }
+
+  async #find(losts: readonly Lost[], time: number): Promise<void> {
+    const { topic, sent } = losts[0].batch;
+    const { meta, stream } = this.#keys.of(topic.name);
+    const since = this.#commands.engineTime(sent) - MARGIN;
+    const ids = losts.flatMap(({ batch }) => batch.entries.map(({ id }) => id));
+    const [answer, sure, ...offsets] = await this.#commands.run<[Buffer, number, ...number[]]>(
+      FIND,
+      [meta, stream],
+      [since, ...ids],
+      time,
+    );
+    const now = answer.toString();
+    let i = 0;
+    for (const { batch, why } of losts) {
+      // A restarted Redis may have forgotten it, and another connection's command may be done yet.
+      const never = sure === 1 && batch.epoch === now && this.#commands.isOver(batch.run);
+      for (const { resolve } of batch.entries) {
+        const offset = offsets[i++];
+        if (offset > 0) resolve(accepted({ epoch: now, offset }));
+        else if (never) resolve(refused(topic, why));
+      }
+    }
+  }
+}
+
+/** Answers those that were announced, and gives the others. */
+function unheard(entries: readonly Entry[]): Entry[] {
+  return entries.filter(({ heard, resolve }) => {
+    if (heard !== null) resolve(heard);
+    return heard === null;
+  });
+}
+
+function isFurther(seen: Position | null, than: Position | null): boolean {
+  return seen !== null && (than === null || seen.epoch !== than.epoch || seen.offset > than.offset);
+}
+
+function accepted(position: Position | undefined): PublishResult {
+  return position === undefined ? { accepted: true } : { accepted: true, position };
+}
+
+function refused(topic: EngineTopic, why: string): PublishResult {
+  return { accepted: false, error: failure(topic, why) };
+}
+
+function failure({ name }: EngineTopic, why: string): WebSocketError {
+  return new WebSocketError("ERR_STATE", `Cannot publish to ${JSON.stringify(name)}: ${why}`);
+}

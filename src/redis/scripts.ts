@@ -1,0 +1,242 @@
+/**
+ * What Redis does in one atomic step each. Times are Redis's own, in milliseconds; an epoch has 16
+ * characters. An entry of a stream has the ID "offset-time".
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+
+/** A script, and the name that Redis gives it. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+function script(source: string): Script {
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
+
+const NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+`;
+
+/** Gives the topic's epoch and last offset, beginning both where nothing is known. ARGV 1 fresh epoch, 2 time to live. */
+const META = `
+local function meta(key)
+  local m = redis.call('HMGET', key, 'e', 'o')
+  if m[1] and m[2] then
+    redis.pcall('PEXPIRE', key, ARGV[2])
+    return m[1], tonumber(m[2])
+  end
+  redis.call('HSET', key, 'e', ARGV[1], 'o', 0)
+  redis.call('PEXPIRE', key, ARGV[2])
+  return ARGV[1], 0
+end
+`;
+
+/**
+ * Takes offsets, appends, announces. KEYS meta, stream, idempotency key. ARGV 1 fresh epoch, 2 meta's time to
+ * live, 3 channel, 4 count, 5 age, 6 epoch seen, 7 offset seen, 8 idempotency key's time to live or 0,
+ * 9.. payloads. Answers epoch, last offset, whether it is a repeat.
+ */
+export const PUBLISH: Script = script(`
+if ARGV[8] ~= '0' then
+  local was = redis.call('GET', KEYS[3])
+  if was then return {string.sub(was, 1, 16), tonumber(string.sub(was, 17)), 1} end
+end
+${NOW}
+local n = #ARGV - 8
+local m = redis.call('HMGET', KEYS[1], 'e', 'o')
+local epoch, last = m[1], tonumber(m[2])
+-- Nothing is kept, or somebody has seen offsets that are gone: a new incarnation.
+local lost = not epoch or not last or (ARGV[6] == epoch and tonumber(ARGV[7]) > last)
+if lost then epoch, last = ARGV[1], 0 end
+redis.call('HSET', KEYS[1], 'e', epoch, 'o', last + n)
+if lost then redis.call('DEL', KEYS[2]) end
+local parts = { '' }
+for i = 1, n do
+  local d = ARGV[i + 8]
+  local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], string.format('%.0f-%.0f', last + i, now), 'd', d)
+  if type(added) == 'table' and added.err then
+    -- The stream is ahead of its meta hash, which was lost. This happens at the first one or not at all.
+    epoch, last = ARGV[1], 1 - i
+    redis.call('DEL', KEYS[2])
+    redis.call('HSET', KEYS[1], 'e', epoch, 'o', last + n)
+    redis.call('XADD', KEYS[2], string.format('%.0f-%.0f', last + i, now), 'd', d)
+  end
+  parts[i + 1] = struct.pack('>I4', #d) .. d
+end
+parts[1] = struct.pack('>BI6I6I2', 1, last + 1, now, n) .. epoch
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+redis.call('PUBLISH', ARGV[3], table.concat(parts))
+if ARGV[8] ~= '0' then redis.call('SET', KEYS[3], epoch .. string.format('%.0f', last + n), 'PX', ARGV[8]) end
+return {epoch, last + n, 0}
+`);
+
+/**
+ * Announces publications that are not kept. KEYS a key of the topic, idempotency key. ARGV 1 channel,
+ * 2 idempotency key's time to live or 0, 3.. payloads. Answers whether it is a repeat.
+ */
+export const TELL: Script = script(`
+if ARGV[2] ~= '0' and not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return 1 end
+${NOW}
+local parts = { struct.pack('>BI6I2', 2, now, #ARGV - 2) }
+for i = 3, #ARGV do parts[i - 1] = struct.pack('>I4', #ARGV[i]) .. ARGV[i] end
+redis.call('PUBLISH', ARGV[1], table.concat(parts))
+return 0
+`);
+
+/** Announces anything else. KEYS a key on the node that is to do it. ARGV 1 channel, 2 message. */
+export const SEND: Script = script(`return redis.call('PUBLISH', ARGV[1], ARGV[2])`);
+
+/**
+ * Reads. KEYS meta, stream. ARGV 1 fresh epoch, 2 meta's time to live, 3 age, 4 epoch asked for or '',
+ * 5 offset or '', 6 limit, 7 bytes or -1, 8 'r' for newest first. Answers epoch, last offset, time, whether
+ * it is whole, then offset and time as text, and payload, of each.
+ */
+export const READ: Script = script(`
+${NOW}${META}
+local epoch, last = meta(KEYS[1])
+local after, limit, bytes, reverse = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == 'r'
+local oldest = now - ARGV[3]
+local out = { epoch, last, now, 1 }
+local function parse(id) local o, t = string.match(id, '^(%d+)-(%d+)$') return tonumber(o), tonumber(t) end
+if ARGV[4] ~= '' and ARGV[4] ~= epoch then out[4] = 0 return out end
+if after and not reverse and after ~= last then
+  local first = after < last and redis.call('XRANGE', KEYS[2], string.format('%.0f', after + 1), string.format('%.0f', after + 1))[1]
+  local _, time = parse(first and first[1] or '')
+  if not time or time <= oldest then out[4] = 0 return out end
+end
+local from = reverse and (after and string.format('(%.0f-0', after) or '+') or string.format('%.0f', (after or 0) + 1)
+local size, read = 0, 0
+while read < limit and (bytes < 0 or size < bytes) do
+  local entries = reverse and redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', math.min(16, limit - read))
+    or redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', math.min(16, limit - read))
+  if #entries == 0 then break end
+  for _, entry in ipairs(entries) do
+    if bytes >= 0 and size >= bytes then break end
+    local offset, time = parse(entry[1])
+    if time > oldest then
+      out[#out + 1] = entry[1]
+      out[#out + 1] = entry[2][2]
+      read, size = read + 1, size + #entry[2][2]
+    elseif reverse then
+      return out
+    end
+  end
+  from = '(' .. entries[#entries][1]
+end
+return out
+`);
+
+/** Tells where topics stand. KEYS their meta hashes. ARGV 1 fresh epoch, 2.. time to live of each. Answers epoch and offset of each. */
+export const POSITIONS: Script = script(`
+local out = {}
+for i, key in ipairs(KEYS) do
+  local ttl = ARGV[i + 1]
+  local m = redis.call('HMGET', key, 'e', 'o')
+  if not (m[1] and m[2]) then
+    m = { ARGV[1], 0 }
+    redis.call('HSET', key, 'e', m[1], 'o', 0)
+  end
+  redis.pcall('PEXPIRE', key, ttl)
+  out[2 * i - 1], out[2 * i] = m[1], tonumber(m[2])
+end
+return out
+`);
+
+/** Begins a new epoch. KEYS meta, stream. ARGV 1 fresh epoch, 2 meta's time to live, 3 epoch to end. Answers epoch and offset. */
+export const RENEW: Script = script(`
+${META}
+local epoch, last = meta(KEYS[1])
+if epoch == ARGV[3] then
+  epoch, last = ARGV[1], 0
+  redis.call('HSET', KEYS[1], 'e', epoch, 'o', 0)
+  redis.call('DEL', KEYS[2])
+end
+return { epoch, last }
+`);
+
+/**
+ * Looks for publications of which no answer came. KEYS meta, stream. ARGV 1 time before
+ * which they were not sent, 2.. their names. Answers the epoch, whether what is not found
+ * is certainly not there, and the offset of each or 0.
+ */
+export const FIND: Script = script(`
+local epoch = redis.call('HGET', KEYS[1], 'e') or ''
+local wanted, found = {}, {}
+for i = 2, #ARGV do wanted[ARGV[i]] = i; found[i] = 0 end
+local missing, sure, from = #ARGV - 1, 0, '+'
+local since = tonumber(ARGV[1])
+for _ = 1, 100 do
+  local entries = redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', 100)
+  if missing == 0 or #entries == 0 then break end
+  for _, entry in ipairs(entries) do
+    local offset, time = string.match(entry[1], '^(%d+)-(%d+)$')
+    local d = entry[2][2]
+    local i = wanted[string.sub(d, 4, 3 + struct.unpack('>I2', d, 2))]
+    if i then found[i] = tonumber(offset); missing = missing - 1 end
+    if tonumber(time) < since or offset == '1' then sure = 1 end
+  end
+  if sure == 1 then break end
+  from = '(' .. entries[#entries][1]
+end
+local out = { epoch, sure }
+for i = 2, #ARGV do out[i + 1] = found[i] end
+return out
+`);
+
+const DEAD = `
+${NOW}
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
+for i = 1, #dead, 500 do
+  redis.call('ZREM', KEYS[1], unpack(dead, i, math.min(i + 499, #dead)))
+  redis.call('HDEL', KEYS[2], unpack(dead, i, math.min(i + 499, #dead)))
+end
+`;
+
+/** Writes members. KEYS members, infos. ARGV 1 time to live, 2.. name and info of each. */
+export const ENTER: Script = script(`
+${DEAD}
+for i = 2, #ARGV, 2 do
+  redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i])
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], 2 * ARGV[1]) end
+return #dead
+`);
+
+/** Takes members out. KEYS members, infos. ARGV their names. */
+export const LEAVE: Script = script(`
+for i = 1, #ARGV do
+  redis.call('ZREM', KEYS[1], ARGV[i])
+  redis.call('HDEL', KEYS[2], ARGV[i])
+end
+return #ARGV
+`);
+
+/** Lists members. KEYS members, infos. ARGV 1 limit. Answers name and info of each. */
+export const MEMBERS: Script = script(`
+${NOW}
+local out = {}
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf', 'LIMIT', 0, ARGV[1])
+for i, id in ipairs(ids) do
+  out[2 * i - 1] = id
+  out[2 * i] = redis.call('HGET', KEYS[2], id) or ''
+end
+return out
+`);
+
+/** Counts members. KEYS members, infos. Answers connections and users. */
+export const COUNT: Script = script(`
+${DEAD}
+local users, seen = 0, {}
+local infos = redis.call('HVALS', KEYS[2])
+for _, info in ipairs(infos) do
+  local user = string.sub(info, 5, 4 + struct.unpack('>I4', info))
+  if not seen[user] then seen[user] = true; users = users + 1 end
+end
+return { #infos, users }
+`);

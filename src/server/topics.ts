@@ -1,0 +1,105 @@
+import { handlerError } from "../base/errors.ts";
+import { invalid } from "../base/option_values.ts";
+import { isThenable } from "../base/thenable.ts";
+import { Broadcast } from "../connection/broadcast.ts";
+import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
+import type { PublishOptions, PublishResult } from "../connection/subscribing.ts";
+import type { Session } from "../connection/session.ts";
+import { Hub } from "../topics/hub.ts";
+import { MemoryEngine } from "../topics/memory_engine.ts";
+import type { Subscriber } from "../topics/subscription.ts";
+import type { Reports } from "./reports.ts";
+import type { Settings } from "./settings.ts";
+import { TopicList } from "./topic_list.ts";
+
+/** What the topics of a server are made of. */
+export interface TopicsParts<S, C extends WebSocketConnection> {
+  readonly server: S;
+  readonly settings: Settings<S, C>;
+  readonly reports: Reports<S, C>;
+}
+
+/** What `server.publish` takes. */
+export interface ServerPublishOptions extends PublishOptions {
+  /** The connections of this server that are not sent it: one or many. */
+  readonly except?: WebSocketConnection | Iterable<WebSocketConnection> | undefined;
+}
+
+/** The topics of a server: a hub whose subscribers are connections. */
+export class Topics<S, C extends WebSocketConnection> {
+  readonly hub: Hub;
+  /** What `server.topics` gives. */
+  readonly list: TopicList<C>;
+  readonly #parts: TopicsParts<S, C>;
+
+  constructor(parts: TopicsParts<S, C>) {
+    this.#parts = parts;
+    const { server, settings, reports } = parts;
+    const { engine, maxHistoryBytes } = settings;
+    this.hub = new Hub({
+      engine: engine ?? new MemoryEngine({ maxHistoryBytes }),
+      settings: settings.topics,
+      limits: settings,
+      // How large it may be was looked at when it was published, maybe by another server.
+      plain: { publication: (_topic, { data }) => new Broadcast(data, Infinity) },
+      onSubscribe: (subscriber, topic) =>
+        settings.onSubscribe?.(server, connectionOf<C>(subscriber), topic),
+      onUnsubscribe: (subscriber, topic) => {
+        const connection = connectionOf<C>(subscriber);
+        const { onUnsubscribe } = settings;
+        this.#tell("onUnsubscribe", () => onUnsubscribe?.(server, connection, topic), connection);
+      },
+      onTopicOpen: (topic) =>
+        this.#tell("onTopicOpen", () => settings.onTopicOpen?.(server, topic)),
+      onTopicClose: (topic) =>
+        this.#tell("onTopicClose", () => settings.onTopicClose?.(server, topic)),
+      report: (error, subscriber) =>
+        reports.report(error, subscriber === undefined ? undefined : connectionOf<C>(subscriber)),
+    });
+    this.list = new TopicList(this.hub.topics, (it) => connectionOf<C>(it as Subscriber));
+  }
+
+  /** Publishes; never rejects. */
+  publish(
+    topic: string,
+    data: string | Uint8Array,
+    options: ServerPublishOptions = {},
+  ): Promise<PublishResult> {
+    let except: Session[] | undefined;
+    try {
+      except = readExcept(options?.except);
+    } catch (error) {
+      this.#parts.reports.report(error);
+      return Promise.resolve({ accepted: false, error: error as Error });
+    }
+    return this.hub.publish(topic, data, options, except);
+  }
+
+  /** Calls a handler that has nothing to decide. */
+  #tell(name: string, act: () => unknown, connection?: C): void {
+    const failed = (error: unknown) =>
+      this.#parts.reports.report(handlerError(name, error), connection);
+    try {
+      const result = act();
+      if (isThenable(result)) result.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+/** All subscribers of a server are sessions. */
+function connectionOf<C>(subscriber: Subscriber): C {
+  return (subscriber as Session).connection as C;
+}
+
+function readExcept(except: ServerPublishOptions["except"]): Session[] | undefined {
+  if (except === undefined) return undefined;
+  const many = except instanceof WebSocketConnection ? [except] : except;
+  const iterable = typeof many === "object" && many !== null && Symbol.iterator in many;
+  const list: unknown[] = iterable ? [...many] : [];
+  if (!iterable || !list.every((it) => it instanceof WebSocketConnection)) {
+    throw invalid("except", except, "a connection, or an iterable of connections");
+  }
+  return (list as WebSocketConnection[]).map(sessionOf);
+}
