@@ -57,6 +57,12 @@ export class BunTcpTransport implements Transport {
       allowHalfOpen: true,
       socket: handlers,
     });
+    if (typeof listener?.stop !== "function") {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot listen with this: the function given as `listen` must return what Bun.listen does",
+      );
+    }
     this.#listener = listener;
     // deno-lint-ignore no-this-alias -- the accessor below has a `this` of its own
     const transport = this;
