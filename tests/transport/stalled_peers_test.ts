@@ -12,7 +12,7 @@ for (const path of bytePaths) {
       "drops a peer whose PROXY header has not come whole",
       { skip: path.preface === "" && "no header is to come here" },
       async () => {
-        const served = await serveOver(path, { handshakeTimeout: 60 });
+        const served = await serveOver(path, { handshakeTimeout: 60, closeTimeout: 0.2 });
         using stalled = await RawClient.connect(served.url);
         stalled.write(path.preface.slice(0, 10));
         // Whoever comes later shows that the first has been seen.
@@ -31,7 +31,7 @@ for (const path of bytePaths) {
     it("drops a peer whose TLS handshake is under way", {
       skip: !handshakes && "no handshake that can be ended",
     }, async () => {
-      const served = await serveOver(path, { handshakeTimeout: 60 });
+      const served = await serveOver(path, { handshakeTimeout: 60, closeTimeout: 0.2 });
       const stalled = connect(Number(new URL(served.url).port), "127.0.0.1");
       try {
         stalled.on("error", () => {});
