@@ -135,7 +135,7 @@ export class RedisEngine implements Engine {
       );
       return some.map((_, i) => positionOf(answer.slice(2 * i)));
     };
-    // A call over many nodes there is not.
+    // In a cluster a call cannot have keys of several nodes.
     if (!this.#clients.isCluster) return await ask(topics);
     return (await Promise.all(topics.map((topic) => ask([topic])))).flat();
   }

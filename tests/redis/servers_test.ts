@@ -39,8 +39,10 @@ class Listener {
 }
 
 for (const { transport } of transports) {
-  describe(`two servers over ${transport} with one Redis`, { skip: NO_REDIS }, () => {
-    it("their clients hear the same, and what they have missed when they come back", async () => {
+  describe(`two servers over ${transport} with one Redis`, () => {
+    it("their clients hear the same, and what they have missed when they come back", {
+      skip: NO_REDIS,
+    }, async () => {
       const redis = await RedisServer.start();
       const errors: Error[] = [];
       const servers = await Promise.all([1, 2].map(async () => {
