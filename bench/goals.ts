@@ -39,6 +39,13 @@ export const againstLibraries = 1;
 
 export const deflateAgainst: Record<string, number> = { ws_node: 2, bun_serve: 1 };
 export const broadcastAgainst: Record<string, number> = { ws_node: 4, bun_serve: 0.8 };
+/** A room of 32 where all talk: against the runtime's own way, Bun's publish or a loop on Deno.serve. */
+export const roomAgainst: Record<string, Record<string, number>> = {
+  deno_tcp: { deno_serve: 12, bun_serve: 0.9 },
+  bun_tcp: { bun_serve: 1.1 },
+  deno_http: {},
+  bun_http: { bun_serve: 0.9 },
+};
 export const connectsAgainstBare = 1;
 export const p99AgainstBare = 1;
 

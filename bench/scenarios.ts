@@ -14,9 +14,10 @@ import {
   noMoreThan,
   noMoreThanPeerPlus,
   p99AgainstBare,
+  roomAgainst,
   type Shape,
 } from "./goals.ts";
-import type { Figures, Job, MessageType } from "./job.ts";
+import type { Figures, Job, MessageType, RoomsJob } from "./job.ts";
 
 type Unaddressed<J> = J extends Job ? Omit<J, "port" | "pid" | "protocol"> : never;
 
@@ -98,6 +99,7 @@ export function suites(extent: Extent): Suite[] {
     ...throughput(message, extent.types),
     ...deflate(message),
     broadcast({ ...message, bytes: 128, type: "text" }),
+    ...rooms({ ...message, bytes: 128, type: "text" }),
     ...latency(message),
     connects(message, extent.wave),
     idle(message, extent.idle),
@@ -209,6 +211,51 @@ function broadcast(message: Message): Suite {
       ),
     ),
   };
+}
+
+type Room = Pick<RoomsJob, "connections" | "members" | "talkers" | "topics" | "inFlight">;
+
+/** In a room a message is one delivery; every server hears of topics, and none leaves out the speaker. */
+function rooms(message: Message): Suite[] {
+  const shapes: [id: string, title: string, room: Room][] = [
+    ["room-32", "One room of 32 where all talk, 8 in flight each", {
+      connections: 32,
+      members: 32,
+      talkers: 32,
+      topics: 1,
+      inFlight: 8,
+    }],
+    ["room-1000", "One room of 1,000 where one talks, 4 in flight", {
+      connections: 1_000,
+      members: 1_000,
+      talkers: 1,
+      topics: 1,
+      inFlight: 4,
+    }],
+    ["topics-10000", "10,000 topics of 10, 1,000 connections, 100 talk, 4 in flight each", {
+      connections: 1_000,
+      members: 10,
+      talkers: 1,
+      topics: 100,
+      inFlight: 4,
+    }],
+  ];
+  return shapes.map(([id, title, room]) => ({
+    id,
+    title: `${title}, 128 B text (a message: one delivery)`,
+    // Reading each delivery costs the load process as much as the server: often it is the limit.
+    metric: "perCpuSecond",
+    points: [{ id: "all", load: { ...message, kind: "rooms", ...room } }],
+    comparisons: pairs(OURS.flatMap((ours) => {
+      const peers = [
+        ...new Set([bareOf(ours), "bun_serve", "ws_node", `crossws_${runtimeOf(ours)}`]),
+      ];
+      return peers.map((peer): [string, string, Goal | undefined] => {
+        const bound = id === "room-32" ? roomAgainst[ours]![peer] : undefined;
+        return [ours, peer, bound === undefined ? undefined : atLeast(bound)];
+      });
+    })),
+  }));
 }
 
 /** A p99 needs a longer look: in half a second one stall of the machine is more than a hundredth. */

@@ -4,6 +4,8 @@ export type Runtime = "deno" | "bun" | "node";
 
 export interface Wishes {
   broadcast: boolean;
+  /** How many topics each room has, where there are to be rooms. */
+  topics: number | undefined;
   deflate: boolean;
   /** The largest message in bytes that the server must take. */
   maxSize: number;
@@ -27,17 +29,21 @@ function duet(runtime: Runtime, transport: "http" | "tcp"): ServerEntry {
     runtime,
     ours: true,
     protocol: "websocket",
-    command: ({ broadcast, deflate, maxSize }) =>
-      broadcast ? ["bench/servers/duet_broadcast.ts", "--transport", transport] : [
-        "examples/echo.ts",
-        "--port",
-        "0",
-        "--transport",
-        transport,
-        "--max-size",
-        String(maxSize),
-        ...(deflate ? ["--deflate"] : []),
-      ],
+    command: ({ broadcast, topics, deflate, maxSize }) =>
+      topics !== undefined
+        ? ["bench/servers/duet_rooms.ts", "--transport", transport, "--topics", String(topics)]
+        : broadcast
+        ? ["bench/servers/duet_broadcast.ts", "--transport", transport]
+        : [
+          "examples/echo.ts",
+          "--port",
+          "0",
+          "--transport",
+          transport,
+          "--max-size",
+          String(maxSize),
+          ...(deflate ? ["--deflate"] : []),
+        ],
   };
 }
 
@@ -48,8 +54,10 @@ function ws(runtime: Runtime, label: string): ServerEntry {
     runtime,
     ours: false,
     protocol: "websocket",
-    command: ({ broadcast, deflate, maxSize }) =>
-      broadcast
+    command: ({ broadcast, topics, deflate, maxSize }) =>
+      topics !== undefined
+        ? ["bench/servers/ws_rooms.js", "--topics", String(topics)]
+        : broadcast
         ? ["bench/servers/ws_broadcast.js"]
         : ["bench/servers/ws.js", "--max-size", String(maxSize), ...(deflate ? ["--deflate"] : [])],
   };
@@ -60,8 +68,12 @@ function plain(
   label: string,
   runtime: Runtime,
   protocol: "websocket" | "tcp" = "websocket",
+  rooms?: string,
 ): ServerEntry {
-  const command = () => [`bench/servers/${id}.ts`];
+  const command = ({ topics }: Wishes) =>
+    topics === undefined || rooms === undefined
+      ? [`bench/servers/${id}.ts`]
+      : [`bench/servers/${rooms}.ts`, "--topics", String(topics)];
   return { id, label, runtime, ours: false, protocol, command };
 }
 
@@ -70,24 +82,28 @@ export const servers: ServerEntry[] = [
   duet("bun", "tcp"),
   duet("deno", "http"),
   duet("bun", "http"),
-  plain("deno_serve", "Deno.serve", "deno"),
+  plain("deno_serve", "Deno.serve", "deno", "websocket", "deno_rooms"),
   {
     ...plain("bun_serve", "Bun.serve", "bun"),
-    command: ({ broadcast, deflate, maxSize }) =>
-      broadcast ? ["bench/servers/bun_publish.ts"] : [
-        "bench/servers/bun_serve.ts",
-        "--max-size",
-        String(maxSize),
-        ...(deflate ? ["--deflate"] : []),
-      ],
+    command: ({ broadcast, topics, deflate, maxSize }) =>
+      topics !== undefined
+        ? ["bench/servers/bun_rooms.ts", "--topics", String(topics)]
+        : broadcast
+        ? ["bench/servers/bun_publish.ts"]
+        : [
+          "bench/servers/bun_serve.ts",
+          "--max-size",
+          String(maxSize),
+          ...(deflate ? ["--deflate"] : []),
+        ],
   },
   plain("deno_tcp_echo", "plain TCP echo, Deno", "deno", "tcp"),
   plain("bun_tcp_echo", "plain TCP echo, Bun", "bun", "tcp"),
   ws("node", "ws, Node"),
   ws("bun", "ws, Bun (built in)"),
   ws("deno", "ws, Deno"),
-  plain("crossws_deno", "crossws, Deno", "deno"),
-  plain("crossws_bun", "crossws, Bun", "bun"),
+  plain("crossws_deno", "crossws, Deno", "deno", "websocket", "crossws_deno_rooms"),
+  plain("crossws_bun", "crossws, Bun", "bun", "websocket", "crossws_bun_rooms"),
 ];
 
 export function serverById(id: string): ServerEntry {

@@ -58,6 +58,7 @@ async function measure(id: string, load: Load, children: Children): Promise<Figu
   const entry = serverById(id);
   const server = await children.startServer(entry, {
     broadcast: load.kind === "broadcast",
+    topics: load.kind === "rooms" ? load.topics : undefined,
     deflate: load.deflate,
     maxSize: Math.max(DEFAULT_MAX_SIZE, 2 * load.bytes),
   });

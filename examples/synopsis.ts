@@ -1,6 +1,7 @@
 /**
  * The synopsis of the manual of Perl's `WebSocket::Server`, in TypeScript: greets each client with a
- * JSON message and prints what it hears.
+ * JSON message and prints what it hears. What the manual has no word for comes on top: what one client
+ * says the others are told, by a topic.
  *
  * ```sh
  * deno run --allow-net --allow-read examples/synopsis.ts
@@ -51,9 +52,11 @@ await runServer(flags, () =>
         },
         ready(connection) {
           connection.sendUtf8(JSON.stringify({ code: 200, type: "user", message: "Hello" }));
+          void connection.subscribe("talk");
         },
-        utf8(_connection, message) {
+        utf8(connection, message) {
           console.log(`It says: ${message}`);
+          void connection.publish("talk", message);
           // connection.sendUtf8(message);
         },
         disconnect(connection, code, reason) {

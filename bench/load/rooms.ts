@@ -48,6 +48,7 @@ export async function rooms(job: RoomsJob): Promise<Figures> {
   const figures = await window.end(job.seconds);
   figures.p50 = latency.quantile(0.5);
   figures.p99 = latency.quantile(0.99);
+  if (figures.cpuPerMessage !== undefined) figures.perCpuSecond = 1 / figures.cpuPerMessage;
 
   // Everybody must hear all that was said in the room, no more and no less.
   await new Promise<void>((resolve) => {

@@ -62,8 +62,15 @@ export function invalid(name: string, value: unknown, takes: string): WebSocketE
   );
 }
 
-/** Of an object only the keys: a private key, say, must not get into a message. */
-function show(value: unknown, inArray = false): string {
+/**
+ * Shows a value in the message of an error: of an object only the keys, since a private key, say, must not
+ * get into one.
+ *
+ * @param value The value.
+ * @param inArray Whether it is an element of an array that is shown.
+ * @returns The text.
+ */
+export function show(value: unknown, inArray = false): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);

@@ -1,4 +1,4 @@
-import { checkNumber } from "../base/option_values.ts";
+import { checkNumber, show } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   type ConnectionHandlers,
@@ -224,7 +224,7 @@ export class WebSocketConnection {
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
-          `Cannot send a message of this kind: use "utf8", "binary", "ping" or "pong"`,
+          `Cannot send a ${show(first)}: use "utf8", "binary", "ping" or "pong"`,
         );
     }
   }

@@ -71,15 +71,13 @@ export interface TopicMembers {
   ): Promise<PublishResult>;
 }
 
-/** What topics need of a session; all but `on` of what they change is in one field. */
+/** What topics need of a session. */
 export interface TopicSession {
   readonly state: string;
   readonly host: { readonly topics: ConnectionTopics<unknown> } | undefined;
   /** Made with the first subscription. */
   subscriptions: ConnectionSubscriptions | null;
 }
-
-const NONE: ReadonlyMap<string, TopicSubscription> = new Map();
 
 function subscribe(
   session: TopicSession,
@@ -141,7 +139,7 @@ export function defineTopicMembers<C extends object>(
   Object.defineProperty(prototype, "subscriptions", {
     configurable: true,
     get(this: C) {
-      return sessionOf(this).subscriptions?.list ?? NONE;
+      return sessionOf(this).subscriptions?.list ?? new Map();
     },
   });
 }

@@ -135,7 +135,7 @@ export class RedisEngine implements Engine {
       );
       return some.map((_, i) => positionOf(answer.slice(2 * i)));
     };
-    // A call over many nodes there is not.
+    // In a cluster a call cannot have keys of several nodes.
     if (!this.#clients.isCluster) return await ask(topics);
     return (await Promise.all(topics.map((topic) => ask([topic])))).flat();
   }
@@ -148,13 +148,13 @@ export class RedisEngine implements Engine {
 
   async enter(entries: readonly PresenceEntry[], seconds: number): Promise<void> {
     const time = Math.ceil(seconds * 1000);
-    await this.#eachTopic(entries, scripts.ENTER, [time], ({ member }) => {
+    await this.#forMembers(entries, scripts.ENTER, [time], ({ member }) => {
       return [member.id, encodeInfo(member)];
     });
   }
 
   async leave(entries: readonly PresenceEntry[]): Promise<void> {
-    await this.#eachTopic(entries, scripts.LEAVE, [], ({ member }) => [member.id]);
+    await this.#forMembers(entries, scripts.LEAVE, [], ({ member }) => [member.id]);
   }
 
   async members(topic: EngineTopic, limit: number): Promise<readonly Member[]> {
@@ -199,26 +199,32 @@ export class RedisEngine implements Engine {
     }
   }
 
-  /** Runs a script for the members of each topic, some hundred at a time. */
-  async #eachTopic(
+  /** Runs a script for members, some hundred at a time: in a cluster those of one topic. */
+  async #forMembers(
     entries: readonly PresenceEntry[],
     script: scripts.Script,
     first: readonly number[],
     args: (entry: PresenceEntry) => (string | Buffer)[],
   ): Promise<void> {
-    const topics = new Map<string, PresenceEntry[]>();
-    for (const entry of entries) {
-      const { name } = entry.topic;
-      const those = topics.get(name);
-      if (those === undefined) topics.set(name, [entry]);
-      else those.push(entry);
-    }
+    const groups = this.#clients.isCluster
+      ? [...Map.groupBy(entries, ({ topic }) => topic.name).values()]
+      : [entries];
     const calls: Promise<unknown>[] = [];
-    for (const [name, those] of topics) {
-      const { members, infos } = this.#keys.of(name);
-      for (let i = 0; i < those.length; i += MEMBERS) {
-        const some = those.slice(i, i + MEMBERS).flatMap(args);
-        calls.push(this.#run(script, [members, infos], [...first, ...some]));
+    for (const group of groups) {
+      for (let i = 0; i < group.length; i += MEMBERS) {
+        const topics = new Map<string, number>();
+        const keys: string[] = [];
+        const some = group.slice(i, i + MEMBERS).flatMap((entry) => {
+          const { name } = entry.topic;
+          let index = topics.get(name);
+          if (index === undefined) {
+            topics.set(name, index = topics.size);
+            const { members, infos } = this.#keys.of(name);
+            keys.push(members, infos);
+          }
+          return [index, ...args(entry)];
+        });
+        calls.push(this.#run(script, keys, [...first, ...some]));
       }
     }
     await Promise.all(calls);

@@ -190,31 +190,39 @@ return out
 
 const DEAD = `
 ${NOW}
-local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
-for i = 1, #dead, 500 do
-  redis.call('ZREM', KEYS[1], unpack(dead, i, math.min(i + 499, #dead)))
-  redis.call('HDEL', KEYS[2], unpack(dead, i, math.min(i + 499, #dead)))
+local function forget(members, infos)
+  local dead = redis.call('ZRANGEBYSCORE', members, '-inf', now)
+  for i = 1, #dead, 500 do
+    redis.call('ZREM', members, unpack(dead, i, math.min(i + 499, #dead)))
+    redis.call('HDEL', infos, unpack(dead, i, math.min(i + 499, #dead)))
+  end
 end
 `;
 
-/** Writes members. KEYS members, infos. ARGV 1 time to live, 2.. name and info of each. */
+/**
+ * Writes members. KEYS members and infos of each topic. ARGV 1 time to live, 2.. which topic, name and info
+ * of each member.
+ */
 export const ENTER: Script = script(`
 ${DEAD}
-for i = 2, #ARGV, 2 do
-  redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i])
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+for i = 1, #KEYS, 2 do forget(KEYS[i], KEYS[i + 1]) end
+for i = 2, #ARGV, 3 do
+  local k = 2 * ARGV[i] + 1
+  redis.call('ZADD', KEYS[k], now + ARGV[1], ARGV[i + 1])
+  redis.call('HSET', KEYS[k + 1], ARGV[i + 1], ARGV[i + 2])
 end
-for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], 2 * ARGV[1]) end
-return #dead
+for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], 2 * ARGV[1]) end
+return #KEYS
 `);
 
-/** Takes members out. KEYS members, infos. ARGV their names. */
+/** Takes members out. KEYS members and infos of each topic. ARGV which topic, and name, of each member. */
 export const LEAVE: Script = script(`
-for i = 1, #ARGV do
-  redis.call('ZREM', KEYS[1], ARGV[i])
-  redis.call('HDEL', KEYS[2], ARGV[i])
+for i = 1, #ARGV, 2 do
+  local k = 2 * ARGV[i] + 1
+  redis.call('ZREM', KEYS[k], ARGV[i + 1])
+  redis.call('HDEL', KEYS[k + 1], ARGV[i + 1])
 end
-return #ARGV
+return #KEYS
 `);
 
 /** Lists members. KEYS members, infos. ARGV 1 limit. Answers name and info of each. */
@@ -232,6 +240,7 @@ return out
 /** Counts members. KEYS members, infos. Answers connections and users. */
 export const COUNT: Script = script(`
 ${DEAD}
+forget(KEYS[1], KEYS[2])
 local users, seen = 0, {}
 local infos = redis.call('HVALS', KEYS[2])
 for _, info in ipairs(infos) do

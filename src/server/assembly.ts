@@ -68,7 +68,7 @@ export function assemble<S, C extends WebSocketConnection>(
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
     accept: (peer) => admission.accept(peer),
-    reserve: (ip) => roster.reserve(ip),
+    reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
   };

@@ -209,6 +209,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     // Who has called start() is told of what fails.
     await this.#step(() => this.#listening?.then(nothing, nothing));
     await this.#step(() => transport.stop());
+    roster.dismiss();
     await this.#step(() => this.#call("onShutdown"));
     for (const connection of roster.idle()) this.#takeLeave(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));

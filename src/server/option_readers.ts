@@ -25,9 +25,14 @@ export const readTransport: Reader<"http" | "tcp"> = (value, name) => {
 
 export const readHostname: Reader<string> = (value, name) => {
   // The runtimes take "" for the loopback address, for all addresses, or for a name that there is not.
-  if (typeof value === "string" && value !== "") return value;
+  if (typeof value === "string" && value !== "") return withoutBrackets(value);
   throw invalid(name, value, 'a host name or an IP address, such as "0.0.0.0" for all of IPv4');
 };
+
+/** An IPv6 address as URLs have it, which not every runtime listens on. */
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[([\da-f:.]+)\]$/i, "$1");
+}
 
 export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
   const given = typeof value === "object" && value !== null && !Array.isArray(value);
@@ -53,10 +58,8 @@ export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
   return { cert, key };
 };
 
-export const readListener: Reader<unknown> = (value, name) => {
-  if ((typeof value !== "object" || value === null) && typeof value !== "function") {
-    throw invalid(name, value, "a listener, a Server of node:net or node:tls, or a function");
-  }
+export const readListener: Reader<unknown> = (value) => {
+  // What else is no listener the transport tells at the start, when it looks at it.
   // What only the servers of node:http, node:https and node:http2 have.
   if (
     typeof value === "object" && value !== null &&

@@ -44,12 +44,21 @@ export class Requests<S, C extends WebSocketConnection> {
     try {
       const { trustProxy, onRequest } = this.#settings;
       const remote = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
-      const response = await onRequest!(request, { ...info, remote });
-      if (response instanceof Response) return response;
-      throw new TypeError("it gave no Response");
+      return checkResponse(await onRequest!(request, { ...info, remote }));
     } catch (error) {
       this.#reports.report(handlerError("onRequest", error));
       return new Response("Internal Server Error\n", { status: 500 });
     }
   }
+}
+
+/** Refuses what cannot be sent: an engine may have no other way out than to end the process. */
+function checkResponse(response: unknown): Response {
+  if (!(response instanceof Response)) throw new TypeError("it gave no Response");
+  const { status, bodyUsed } = response;
+  if (status < 200) {
+    throw new TypeError(`it gave a Response of status ${status}, which is not final`);
+  }
+  if (bodyUsed) throw new TypeError("it gave a Response that was used: make one for each request");
+  return response;
 }

@@ -10,6 +10,11 @@ export interface RosterLimits {
   readonly trustProxy: TrustedProxies | undefined;
 }
 
+/** A peer that has not come far enough to ask for anything. */
+export interface Reserving {
+  destroy(): void;
+}
+
 /**
  * Who is here. Every peer takes a seat before anything is awaited for it: first in its own name, then in
  * that of its connection. Those for whom there is no seat are told so, in a queue with as many places.
@@ -25,6 +30,8 @@ export class Roster<C extends WebSocketConnection> {
   readonly #coming = new Set<object>();
   // Reservations of places in the queue.
   readonly #queueing = new Set<object>();
+  // Whom reservations were made for.
+  readonly #reserved = new Map<object, Reserving>();
   readonly #serving = new Set<object>();
   readonly #limits: RosterLimits;
   // Where limits for an address are kept: those who have a seat, and those in the queue.
@@ -54,13 +61,19 @@ export class Roster<C extends WebSocketConnection> {
   }
 
   /** Takes a seat, or a place in the queue, for a peer that cannot ask yet; gives what lets go of it. */
-  reserve(ip: string): (() => void) | undefined {
+  reserve(ip: string, peer: Reserving): (() => void) | undefined {
     const holder = {};
     if (!this.join(holder, ip)) {
       if (!this.#hasPlace(holder, ip)) return undefined;
       this.#queueing.add(holder);
     }
+    this.#reserved.set(holder, peer);
     return () => this.leave(holder);
+  }
+
+  /** Drops all peers that cannot ask yet. */
+  dismiss(): void {
+    for (const peer of [...this.#reserved.values()]) peer.destroy();
   }
 
   /** The peer's seat is now its connection's. */
@@ -105,6 +118,7 @@ export class Roster<C extends WebSocketConnection> {
     const connection = holder as C;
     this.#coming.delete(holder);
     this.#queueing.delete(holder);
+    this.#reserved.delete(holder);
     this.ready.delete(connection);
     this.seated.delete(connection);
     this.queue.delete(connection);

@@ -82,8 +82,9 @@ export class WatchList<Stream extends object> {
    */
   remove(streams: readonly unknown[]): void {
     for (const stream of streams as Stream[]) {
-      this.#entries.get(stream)?.watch?.stop();
+      const watch = this.#entries.get(stream)?.watch;
       this.#entries.delete(stream);
+      watch?.stop();
     }
   }
 
@@ -118,10 +119,16 @@ export class WatchList<Stream extends object> {
     }
   }
 
-  /** Releases and forgets all streams. */
+  /** Releases and forgets all streams; one that throws keeps no other from it, and is reported. */
   stop(): void {
     this.#running = false;
-    this.remove([...this.#entries.keys()]);
+    for (const stream of [...this.#entries.keys()]) {
+      try {
+        this.remove([stream]);
+      } catch (error) {
+        this.#host.report(error);
+      }
+    }
   }
 
   #begin(stream: Stream, entry: Entry): void {

@@ -118,10 +118,10 @@ export interface TransportHost {
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
   /**
-   * Takes a seat for a peer whose TLS handshake is under way; gives what lets go of it, or undefined when
-   * all are taken.
+   * Takes a seat for a peer that cannot ask for anything yet, as within its TLS handshake; gives what lets
+   * go of it, or undefined when all are taken. The peer is destroyed when the server shuts down meanwhile.
    */
-  reserve(ip: string): (() => void) | undefined;
+  reserve(ip: string, peer: { destroy(): void }): (() => void) | undefined;
   /** Whether plain HTTP requests are served. */
   readonly servesRequests: boolean;
   /** Serves a plain HTTP request for which no peer was accepted. */

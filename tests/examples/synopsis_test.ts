@@ -31,9 +31,17 @@ for (const { name, transport, engine } of transports) {
       }
       socket.send("What a lovely day");
       assertEquals(await example.line(/^It says: (.*)$/), ["What a lovely day"]);
+      const other = await openWs(url);
+      assertEquals(JSON.parse(String(await other.messages.next())), greeting);
+      socket.send("to the others");
+      assertEquals(await other.messages.next(), "to the others");
+      other.socket.send("back");
+      assertEquals(await messages.next(), "back");
       socket.close(1000, "bye");
       await end();
       assertEquals(await example.line(/^It left after \d+ s: (.*)$/), ["1000 bye"]);
+      other.socket.close(1000);
+      await other.end();
       assertEquals(await example.stop(), 0);
     });
   });

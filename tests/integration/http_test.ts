@@ -45,6 +45,48 @@ for (const variant of variants) {
   });
 }
 
+/** What `onRequest` may give that cannot be sent. */
+const UNSENDABLE: Record<string, () => unknown> = {
+  "a Response that has been read": async () => {
+    const response = new Response("read");
+    await response.text();
+    return response;
+  },
+  "Response.error()": () => Response.error(),
+  "a Response of status 101": () => new Response(null, { status: 101 }),
+  "an object that only looks like a Response": () => Object.create(Response.prototype),
+  "a text": () => "text",
+  "nothing": () => undefined,
+};
+
+for (const variant of variants) {
+  describe(`onRequest that gives what cannot be sent, over ${variant.name}`, () => {
+    const codesOf = (errors: Error[]) => errors.map((it) => (it as WebSocketError).code);
+
+    for (const [name, give] of Object.entries(UNSENDABLE)) {
+      it(`${name}: 500, it is told once, and the next request is served`, async () => {
+        let asked = 0;
+        await using served = await serve(variant, {
+          onRequest: () => (asked++ === 0 ? give() : new Response("served")) as Response,
+        });
+        const ask = () => RawClient.ask(served.url, plain("GET", "/", ["Connection: close"]));
+        assertEquals((await ask()).status, 500);
+        assertEquals((await ask()).body, "served");
+        assertEquals(codesOf(served.errors), ["ERR_HANDLER"]);
+      });
+    }
+
+    it("the same Response twice: 500 the second time, and it is told once", async () => {
+      const response = new Response("shared");
+      await using served = await serve(variant, { onRequest: () => response });
+      const ask = () => RawClient.ask(served.url, plain("GET", "/", ["Connection: close"]));
+      assertEquals((await ask()).body, "shared");
+      assertEquals((await ask()).status, 500);
+      assertEquals(codesOf(served.errors), ["ERR_HANDLER"]);
+    });
+  });
+}
+
 for (const variant of transports) {
   describe(`plain HTTP over ${variant.name}`, () => {
     it("a HEAD has the head of the response and no body (RFC 9110 §9.3.2)", async () => {

@@ -153,7 +153,7 @@ for (const variant of transports) {
     });
 
     it("values that are no defined false one let the peer in", async () => {
-      for (const value of [undefined, null, true, 1, "no", NaN, {}]) {
+      for (const value of [undefined, null, true, 1, "no", {}]) {
         await using served = await serve(variant, { onConnect: () => value });
         using _client = await RawClient.open(served.url);
       }

@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
+import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
 import {
   type Extension,
@@ -17,7 +18,15 @@ import { allPaths } from "../support/all_paths.ts";
 import { bytePaths, connectOver, openOver, serveOver } from "../support/byte_paths.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { cert, handling, key, serve, transports, variants } from "../support/transports.ts";
+import {
+  cert,
+  handling,
+  key,
+  runtime,
+  serve,
+  transports,
+  variants,
+} from "../support/transports.ts";
 import { assertInvalid, errorOf } from "../support/unsupported.ts";
 
 for (const { name, transport } of transports) {
@@ -51,7 +60,6 @@ for (const { name, transport } of transports) {
         port: [NaN, -1, 0.5, 65_536, Infinity, new Number(5), [5]],
         hostname: [5, [], ["localhost"]],
         tls: ["cert", true, [cert, key], { cert }, { cert: [cert], key }],
-        listen: [5, "/path", true],
         onRequest: [5, {}],
         onConnect: [5, {}],
         connectionClass: [5, {}, Object],
@@ -73,7 +81,6 @@ for (const { name, transport } of transports) {
       // What these take beside the rest.
       const right: Record<string, (value: unknown) => boolean> = {
         hostname: (value) => typeof value === "string",
-        listen: (value) => typeof value === "function" || value === loop || isBare(value),
         onRequest: (value) => typeof value === "function",
         onConnect: (value) => typeof value === "function",
       };
@@ -117,6 +124,32 @@ for (const { name, transport } of transports) {
         thrown = error;
       }
       assertEquals(thrown, failure);
+    });
+
+    it("hostname: an IPv6 address may be in brackets, as it is in URLs (RFC 3986 §3.2.2)", async () => {
+      const server = new WebSocketServer({ transport, hostname: "[::1]", debug: 0 });
+      await server.start();
+      assertEquals(server.ip, "::1");
+      await server.shutdown();
+    });
+
+    it("watched streams: one that cannot be released keeps the server from nothing", async () => {
+      const errors: Error[] = [];
+      const streams = [new PassThrough(), new PassThrough()];
+      const failure = new Error("not released");
+      streams[0].off = () => {
+        throw failure;
+      };
+      const server = new WebSocketServer({
+        transport,
+        debug: 0,
+        onError: (_server, error) => void errors.push(error),
+        watchReadable: streams.flatMap((it) => [it, () => {}]),
+      });
+      await server.start();
+      await server.shutdown();
+      assertEquals(errors.map((it) => it.cause), [failure]);
+      assertEquals(streams[1].listenerCount("readable"), 0);
     });
 
     it("hostname: an empty one is refused, which the runtimes take for different addresses", () => {
@@ -316,6 +349,15 @@ for (const path of bytePaths) {
   });
 }
 
-function isBare(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+if (runtime === "bun") {
+  describe("listen: a function over bun_tcp", () => {
+    it("that returns no listener is refused, and the server can be shut down", async () => {
+      for (const listen of [() => 1, () => null, () => {}, () => ({})]) {
+        const server = new WebSocketServer({ transport: "tcp", debug: 0, listen });
+        const error = await assertRejects(() => server.start(), WebSocketError);
+        assertEquals(error.code, "ERR_INVALID_ARGUMENT");
+        await server.shutdown();
+      }
+    });
+  });
 }

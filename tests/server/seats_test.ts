@@ -88,11 +88,12 @@ for (const path of allPaths) {
 describe("the roster", () => {
   const limits = { maxConnections: 3, maxConnectionsPerAddress: 2, trustProxy: undefined };
   type Peer = Parameters<Roster<WebSocketConnection>["seat"]>[0];
+  const nobody = { destroy() {} };
   const someone = () => ({}) as Peer & WebSocketConnection;
 
   it("reserves seats, which count until they are let go of, once", () => {
     const roster = new Roster(limits);
-    const [one, two] = [roster.reserve("192.0.2.1")!, roster.reserve("192.0.2.1")!];
+    const [one, two] = [roster.reserve("192.0.2.1", nobody)!, roster.reserve("192.0.2.1", nobody)!];
     assertEquals(roster.join(someone(), "192.0.2.1"), false, "no third from one address");
     assertEquals(roster.join(someone(), "192.0.2.2"), true);
     assertEquals(roster.join(someone(), "192.0.2.3"), false, "no fourth at all");
@@ -107,13 +108,13 @@ describe("the roster", () => {
 
   it("reserves places in the queue when there are no seats, until there are none of those either", () => {
     const roster = new Roster(limits);
-    const reserved = Array.from({ length: 6 }, (_, i) => roster.reserve(`192.0.2.${i}`));
+    const reserved = Array.from({ length: 6 }, (_, i) => roster.reserve(`192.0.2.${i}`, nobody));
     assertEquals(reserved.every((it) => it !== undefined), true);
-    assertEquals(roster.reserve("192.0.2.9"), undefined);
+    assertEquals(roster.reserve("192.0.2.9", nobody), undefined);
     assertEquals(roster.wait(someone(), "192.0.2.9"), false);
     reserved[5]!();
     assertEquals(roster.wait(someone(), "192.0.2.9"), true);
-    assertEquals(roster.reserve("192.0.2.9"), undefined);
+    assertEquals(roster.reserve("192.0.2.9", nobody), undefined);
   });
 
   it("a seat stays the same when its peer gets a connection", () => {

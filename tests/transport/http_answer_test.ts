@@ -98,9 +98,9 @@ const FRAMED: [name: string, request: string, answer: Answer, head: RegExp, body
     "onethree",
   ],
   [
-    "an empty stream has length 0",
+    "a stream that ends at once has length 0",
     get(),
-    () => new Response(pieces()),
+    () => new Response(stream((controller) => controller.close())),
     /content-length: 0/i,
     "",
   ],
@@ -193,6 +193,23 @@ for (const path of bytePaths) {
         assertMatch(served.errors[0].message, why);
       });
     }
+
+    it("the head goes out before a body that takes its time, as a stream of events does", async () => {
+      const gate = Promise.withResolvers<void>();
+      const body = stream(async (controller) => {
+        await gate.promise;
+        controller.enqueue(bytes("event"));
+        controller.close();
+      });
+      const [served, client] = await answering(path, () => new Response(body));
+      await using _served = served;
+      using _client = client;
+      client.write(get());
+      assertEquals((await client.response(true)).status, 200);
+      gate.resolve();
+      await client.end();
+      assertEquals(client.received.toString(), "5\r\nevent\r\n0\r\n\r\n");
+    });
 
     it("a body that fails in the midst is cut off, so that nobody takes it for whole", async () => {
       const parts = ["part"];

@@ -158,3 +158,15 @@ server.watchWritable(new ReadableStream(), () => {});
 server.watchReadable(new ReadableStream(), (server, _source, chunk) => server.broadcast(chunk));
 // @ts-expect-error a version is not to be changed
 new WebSocketVersion(13).number = 8;
+// @ts-expect-error a topic is a text
+connection.subscribe(5);
+// @ts-expect-error a position has an epoch
+connection.subscribe("t", { position: { offset: 1 } });
+// @ts-expect-error subscriptions are not to be changed so
+connection.subscriptions.delete("t");
+// @ts-expect-error a connection leaves itself out
+connection.publish("t", "x", { except: connection });
+// @ts-expect-error what is left out are connections
+server.publish("t", "x", { except: "everybody" });
+// @ts-expect-error counts are not to be set
+server.topics.get("t")!.counts.published = 1;

@@ -9,13 +9,19 @@ import {
   type ConnectionHandlers,
   type ConnectionInit,
   type ConnectionList,
+  type Engine,
   type Extension,
   type Handshake,
   type Logger,
+  MemoryEngine,
   permessageDeflate,
+  type Position,
+  type PublishResult,
   type ReadableCallback,
   type ReadableSource,
   type ServerEvents,
+  type SubscribeResult,
+  type TopicSubscription,
   type WatchedWriter,
   WebSocketConnection,
   type WebSocketError,
@@ -198,3 +204,28 @@ async function talk(connection: WebSocketConnection): Promise<void> {
   connection.doPong = null;
 }
 plain.onConnect = (_server, connection) => void (connection.onReady = talk);
+
+// Topics.
+
+async function subscribe(server: WebSocketServer<Player>, player: Player): Promise<void> {
+  const result: SubscribeResult = await player.subscribe("t", { position: undefined, user: "ada" });
+  const position: Position | undefined = result.position ?? await server.position("t");
+  player.unsubscribe("t");
+  await player.publish("t", new Uint8Array(), { key: "k", tags: { a: "b" } });
+  const { accepted }: PublishResult = await server.publish("t", "x", { except: [player] });
+  if (accepted === "unknown") await server.publish("t", "x", { except: player });
+  for (const { connections, counts } of server.topics) {
+    for (const player of connections) player.score += counts.published;
+  }
+  const subscriptions: ReadonlyMap<string, TopicSubscription> = player.subscriptions;
+  console.assert(subscriptions.get("t")?.position?.offset === position?.offset);
+  player.onInterrupted = (player, _topic, position) => void (player.score = position.offset);
+}
+const engine: Engine = new MemoryEngine({ maxHistoryBytes: 1024 });
+const topical: WebSocketServerOptions<Player> = {
+  engine,
+  topics: (name) => name === "t" ? { history: { count: 1, age: 1 }, slow: "latest" } : undefined,
+  onSubscribe: (server, player, topic) => player.score > server.subscriberCount(topic),
+  onTopicOpen: (server, topic) => void server.publish(topic, "x"),
+};
+new WebSocketServer({ ...topical, connectionClass: Player, onConnect: subscribe });

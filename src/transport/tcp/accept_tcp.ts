@@ -41,7 +41,7 @@ class ProxiedSocket implements ByteSink, Expiring {
       this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
       return;
     }
-    const release = this.#host.reserve(ip);
+    const release = this.#host.reserve(ip, this.#socket);
     if (release === undefined) {
       this.#socket.destroy();
       return;

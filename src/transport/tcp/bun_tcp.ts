@@ -5,7 +5,7 @@ import { BunByteSocket, socketHandlers } from "./bun_byte_socket.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
 import { openUpgrade } from "./node_upgrade.ts";
 import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
-import { TlsWaits } from "./tls_wait.ts";
+import { TlsWait } from "./tls_wait.ts";
 import type {
   Capabilities,
   ListeningAddress,
@@ -19,13 +19,11 @@ import type {
 export class BunTcpTransport implements Transport {
   static readonly capabilities: Capabilities = TCP_CAPABILITIES;
   readonly #host: TransportHost;
-  readonly #waits: TlsWaits;
   #acceptsTls = false;
   #listener: { stop(): unknown } | { close(): unknown } | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
-    this.#waits = new TlsWaits(host);
   }
 
   get listener(): unknown {
@@ -52,6 +50,12 @@ export class BunTcpTransport implements Transport {
       allowHalfOpen: true,
       socket: handlers,
     });
+    if (typeof listener?.stop !== "function") {
+      throw new WebSocketError(
+        "ERR_INVALID_ARGUMENT",
+        "Cannot listen with this: the function given as `listen` must return what Bun.listen does",
+      );
+    }
     this.#listener = listener;
     // deno-lint-ignore no-this-alias -- the accessor below has a `this` of its own
     const transport = this;
@@ -76,7 +80,6 @@ export class BunTcpTransport implements Transport {
       if ("stop" in listener) listener.stop();
       else listener.close();
     }
-    this.#waits.destroy();
     return Promise.resolve();
   }
 
@@ -89,7 +92,7 @@ export class BunTcpTransport implements Transport {
         const accepted = socket.data = new BunByteSocket(socket);
         transport.#acceptsTls = accepted.secure;
         if (!accepted.secure) return acceptTcp(accepted, host);
-        accepted.handshaking = transport.#waits.begin(accepted.remote.ip, accepted);
+        accepted.handshaking = TlsWait.begin(host, accepted.remote.ip, accepted);
         if (accepted.handshaking === undefined) accepted.destroy();
       },
       // Without this handler Bun tells of no socket before its TLS handshake, however long that takes.

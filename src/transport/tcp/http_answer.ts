@@ -137,14 +137,17 @@ class HttpAnswer implements ByteSink, Expiring {
   /** A body that is here already, as that of a handler's text is, has a length that can be told. */
   async #look(reader: BodyReader): Promise<void> {
     try {
-      const first = await reader.read();
-      if (first.done) return this.#startWhole();
-      this.#chunk = bytesOf(first.value);
-      const second = this.#next = reader.read();
       const waited = Symbol();
       const turn = new Promise<typeof waited>((resolve) => setTimeout(resolve, 0, waited));
-      const now = await Promise.race([second, turn]);
-      if (now !== waited && now.done) return this.#startWhole();
+      const first = await Promise.race([this.#next = reader.read(), turn]);
+      if (first !== waited) {
+        this.#next = null;
+        if (first.done) return this.#startWhole();
+        this.#chunk = bytesOf(first.value);
+        const second = await Promise.race([this.#next = reader.read(), turn]);
+        if (second !== waited && second.done) return this.#startWhole();
+      }
+      // The head of a body that takes its time, as that of a stream of events does, goes out before it.
       this.#start(undefined);
     } catch (error) {
       this.#failed(error);

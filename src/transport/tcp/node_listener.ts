@@ -5,7 +5,7 @@ import { isPeerGone } from "../accept_failure.ts";
 import type { ListeningAddress, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
-import { type TlsWait, TlsWaits } from "./tls_wait.ts";
+import { TlsWait } from "./tls_wait.ts";
 
 /**
  * Tells a `node:net` or `node:tls` server, which both runtimes have, from other listeners.
@@ -23,7 +23,6 @@ export class NodeListener {
   readonly #secure: boolean;
   readonly #host: TransportHost;
   // Only where TLS is spoken, by the raw socket under the TLS socket; under Bun those are one.
-  readonly #waits: TlsWaits;
   readonly #waiting = new WeakMap<object, TlsWait>();
 
   /**
@@ -34,7 +33,6 @@ export class NodeListener {
     this.server = server;
     this.#secure = server instanceof TlsServer;
     this.#host = host;
-    this.#waits = new TlsWaits(host);
   }
 
   /**
@@ -65,10 +63,9 @@ export class NodeListener {
       : { ip: address.address, port: address.port, secure: this.#secure };
   }
 
-  /** Stops to accept; connections that there are stay, but for those in a TLS handshake. */
+  /** Stops to accept; connections that there are stay. */
   close(): void {
     this.#forget();
-    this.#waits.destroy();
     this.server.close();
   }
 
@@ -85,7 +82,7 @@ export class NodeListener {
       acceptTcp(new NodeByteSocket(socket, false, this.#host), this.#host);
       return;
     }
-    const wait = this.#waits.begin(socket.remoteAddress ?? "", socket);
+    const wait = TlsWait.begin(this.#host, socket.remoteAddress ?? "", socket);
     if (wait === undefined) {
       socket.destroy();
       return;
