@@ -224,7 +224,9 @@ export class WebSocketConnection {
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
-          `Cannot send a message of this kind: use "utf8", "binary", "ping" or "pong"`,
+          `Cannot send a ${
+            typeof first === "string" ? `"${first}"` : "message of this kind"
+          }: use "utf8", "binary", "ping" or "pong"`,
         );
     }
   }
