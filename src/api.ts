@@ -49,10 +49,9 @@ export type { SlowPolicy, TopicSettings, TopicsOption } from "./topics/topic_set
 export type { TopicCounts } from "./topics/topic_host.ts";
 export type { StreamCounts } from "./topics/follower.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
+export type { ConnectionClass, ExtensionLike } from "./connection/option_readers.ts";
 export type {
   BunWebSocketOptions,
-  ConnectionClass,
-  ExtensionLike,
   HandlersOf,
   OptionsOf,
   ReadableCallbackOf,
@@ -78,6 +77,12 @@ export {
   type WebSocketServerOptions,
   type WritableCallback,
 } from "./server/server.ts";
-export type { Address, Capabilities, RequestInfo, TransportName } from "./transport/transport.ts";
+export type {
+  Address,
+  Capabilities,
+  RequestInfo,
+  TransportName,
+  UpgradeEvent,
+} from "./transport/transport.ts";
 export { WebSocketVersion } from "./connection/version.ts";
 export type { ReadableSource, WatchedWriter, WritableSink } from "./streams/watch.ts";

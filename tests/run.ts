@@ -47,9 +47,15 @@ const CHECK_SECONDS = 300;
 const SUITE_SECONDS = 1800;
 /** Checks that run at the same time. */
 const CONCURRENCY = 2;
-const ENTRY_POINTS = ["mod.ts", "src/protocol/mod.ts", "src/redis/mod.ts", "bun/mod.ts"];
-const TYPED = ["mod.ts", "bun/mod.ts", "src", "examples"];
-const DOCUMENTED = ["mod.ts", "bun/mod.ts", "src", "README.md", "docs"];
+const ENTRY_POINTS = [
+  "mod.ts",
+  "src/protocol/mod.ts",
+  "src/redis/mod.ts",
+  "bun/mod.ts",
+  "client/mod.ts",
+];
+const TYPED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "examples"];
+const DOCUMENTED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "README.md", "docs"];
 
 const STEPS: Step[] = [
   check("fmt", ["deno", "fmt", "--check"]),

@@ -6,11 +6,13 @@ export type WebSocketErrorCode =
   | "ERR_UNSUPPORTED"
   /** Listening failed. */
   | "ERR_LISTEN"
+  /** A server cannot be reached, or has not answered in time. */
+  | "ERR_CONNECT"
   /** The call does not fit what the server or connection is doing. */
   | "ERR_STATE"
   /** A limit of this side is reached. */
   | "ERR_LIMIT"
-  /** The application, or an engine, does not allow it. */
+  /** The application, an engine, or the server that was asked, does not allow it. */
   | "ERR_REFUSED"
   /** A handler threw or rejected; `cause` is what it threw. */
   | "ERR_HANDLER"

@@ -36,6 +36,8 @@ export class Delivery implements MessageListener {
   // Handlers whose promises have not settled.
   #busy = 0;
   #paused = false;
+  // Set until somebody has said how the messages are to be taken.
+  #unclaimed = false;
   // Made when the first message has to wait, and when somebody pulls for the first time.
   #inbox: Inbox | null = null;
   #pulls: Pulls | null = null;
@@ -110,7 +112,8 @@ export class Delivery implements MessageListener {
 
   /** Whether nobody can take a message now. A handler that pulls, as `ready` may, must not wait for itself. */
   get #blocked(): boolean {
-    return this.#paused || (this.#pulls === null ? this.#busy > 0 : this.#pulls.empty);
+    return this.#paused || this.#unclaimed ||
+      (this.#pulls === null ? this.#busy > 0 : this.#pulls.empty);
   }
 
   /** From here on the channel is not read. */
@@ -182,6 +185,19 @@ export class Delivery implements MessageListener {
     this.call(this.handlers.ready);
   }
 
+  /** Has messages wait until there is a handler for them, or somebody who pulls. */
+  awaitClaim(): void {
+    this.#unclaimed = this.#holding = true;
+    this.claim();
+  }
+
+  /** Handlers were set: where they take messages, none waits for them any longer. */
+  claim(): void {
+    if (!this.#unclaimed || !MESSAGE_EVENTS.some((it) => this.handlers[it] !== undefined)) return;
+    this.#unclaimed = false;
+    this.#empty();
+  }
+
   /** The channel is gone: nothing more comes, but something may wait. */
   close(): void {
     this.#channel = null;
@@ -222,6 +238,7 @@ export class Delivery implements MessageListener {
     }
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#pulls ??= new Pulls();
+    this.#unclaimed = false;
     this.#holding = true;
     if (this.#ended && !this.waits) return Promise.resolve(null);
     const next = this.#pulls.wait(signal);

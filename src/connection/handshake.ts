@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import {
   type ExtensionOffer,
   parseExtensions,
@@ -26,10 +27,14 @@ export class HandshakeRequest {
   readonly isSecure: boolean;
 
   /** Made by the server. */
-  constructor(head: RequestHead, isSecure: boolean) {
+  constructor(head: RequestHead, isSecure: boolean, incoming?: IncomingMessage) {
+    this.incoming = incoming;
     this.#head = head;
     this.isSecure = isSecure;
   }
+
+  /** The request as `node:http` has it, where it came by `server.handleUpgrade()`. */
+  readonly incoming: IncomingMessage | undefined;
 
   /** The HTTP method: "GET". */
   get method(): string {

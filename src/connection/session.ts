@@ -2,6 +2,7 @@ import { WebSocketError } from "../base/errors.ts";
 import { CloseCode, closePayload, ProtocolError, type RequestHead } from "../protocol/mod.ts";
 import type { Channel, LifeListener, SharedMessage } from "../transport/channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
+import { incomingOf } from "../transport/incoming.ts";
 import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
@@ -88,6 +89,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     if (this.attached) checkEvents(read, this.host.transport);
     this.delivery.check(read);
     Object.assign(this.delivery.handlers, read);
+    this.delivery.claim();
   }
 
   /** What the runtime calls this connection. */
@@ -104,7 +106,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   get handshake(): Handshake | undefined {
     if (this.head === null) return undefined;
     return this.knownHandshake ??= new Handshake(
-      new HandshakeRequest(this.head, this.secure),
+      new HandshakeRequest(this.head, this.secure, incomingOf(this.native)),
       () => this.state === "ready",
     );
   }

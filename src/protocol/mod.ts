@@ -1,5 +1,5 @@
 /**
- * The protocol core of Duet: RFC 6455 and RFC 7692 for the server's side, without any I/O. Bytes go
+ * The protocol core of Duet: RFC 6455 and RFC 7692 for both sides, without any I/O. Bytes go
  * in and messages come out, messages go in and bytes come out.
  *
  * @example Echo, whatever carries the bytes
@@ -28,6 +28,7 @@ export * from "./frames/close.ts";
 export * from "./frames/extension.ts";
 export * from "./frames/frame.ts";
 export * from "./frames/mask.ts";
+export * from "./frames/masking_keys.ts";
 export * from "./frames/output_queue.ts";
 export * from "./frames/protocol_error.ts";
 export * from "./frames/receiver.ts";
@@ -35,14 +36,18 @@ export * from "./frames/receiver_options.ts";
 export * from "./frames/sender.ts";
 export * from "./frames/sharing_session.ts";
 export * from "./frames/utf8.ts";
+export * from "./opening/client_handshake.ts";
 export * from "./opening/forwarded.ts";
 export * from "./opening/handshake.ts";
 export * from "./opening/host_field.ts";
 export * from "./opening/http_error.ts";
 export * from "./opening/latin1.ts";
+export * from "./opening/message_head.ts";
 export * from "./opening/negotiation.ts";
 export * from "./opening/proxy_protocol.ts";
 export * from "./opening/request_head.ts";
 export * from "./opening/request_head_parser.ts";
+export * from "./opening/response_body.ts";
 export * from "./opening/response_head.ts";
+export * from "./opening/response_head_parser.ts";
 export * from "./opening/token.ts";

@@ -1,10 +1,10 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
+import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
 import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
 import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
-import { frameLog } from "./frame_log.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";

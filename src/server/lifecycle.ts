@@ -2,9 +2,14 @@ import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import { Liveness } from "../connection/liveness.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
-import type { ListeningAddress, Transport, TransportKind } from "../transport/transport.ts";
-import { Liveness } from "./liveness.ts";
+import type {
+  ListeningAddress,
+  Transport,
+  TransportKind,
+  UpgradeEvent,
+} from "../transport/transport.ts";
 import { waitFor } from "./patience.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -123,6 +128,21 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     } catch (error) {
       throw error instanceof WebSocketError ? reports.keep(error) : error;
     }
+  }
+
+  /** Opens a WebSocket for a `node:http` server of the application's own. */
+  handleUpgrade(...event: UpgradeEvent): void {
+    const { transport, reports, kind } = this.#parts;
+    reports.keeping(() => {
+      if (transport.handleUpgrade === undefined) {
+        throw new WebSocketError(
+          "ERR_UNSUPPORTED",
+          `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
+        );
+      }
+      if (this.#state === "new") this.#run();
+      transport.handleUpgrade(...event);
+    });
   }
 
   /** Makes the handlers that this server needs for it, together with those of others. */

@@ -1,9 +1,7 @@
+import { invalid } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
-import { checkNumber, invalid, type NumberRange } from "../base/option_values.ts";
-import type { Logger } from "../base/logger.ts";
-import { WebSocketConnection } from "../connection/connection.ts";
+import { listOf, type Reader } from "../connection/option_readers.ts";
 import { WebSocketVersion } from "../connection/version.ts";
-import { type Extension, isToken, permessageDeflate } from "../protocol/mod.ts";
 import { AllowedOrigins } from "./allowed_origins.ts";
 import type { Engine } from "../topics/engine.ts";
 import {
@@ -11,41 +9,13 @@ import {
   type ResolvedTopicSettings,
   type TopicsOption,
 } from "../topics/topic_settings.ts";
-import type { ConnectionClass, VersionLike } from "./options.ts";
+import type { VersionLike } from "./options.ts";
 import { TrustedProxies } from "./trusted_proxies.ts";
-
-/**
- * Reads the value of an option, which is not undefined. Throws a `WebSocketError` ERR_INVALID_ARGUMENT
- * that says what the option takes for any other value.
- */
-export type Reader<T> = (value: unknown, name: string) => T;
-
-/** Makes a reader of numbers. */
-export function numberIn<T extends number = number>(range: NumberRange): Reader<T> {
-  return (value, name) => checkNumber(name, value, range) as T;
-}
-
-/** Takes one value for a list of it. A hole in an array is an undefined value. */
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? [...value] : [value];
-}
 
 /** Reads streams with their callbacks, which are looked at when they are added. */
 export const readPairs: Reader<readonly unknown[]> = (value, name) => {
   if (Array.isArray(value)) return [...value];
   throw invalid(name, value, "an array of streams, each followed by its callback");
-};
-
-export const readFlag: Reader<boolean> = (value, name) => {
-  if (typeof value === "boolean") return value;
-  throw invalid(name, value, "true or false");
-};
-
-// deno-lint-ignore no-explicit-any -- the options give each handler the types of its own
-export const readFunction: Reader<(...args: any[]) => any> = (value, name) => {
-  // deno-lint-ignore no-explicit-any -- as above
-  if (typeof value === "function") return value as (...args: any[]) => any;
-  throw invalid(name, value, "a function");
 };
 
 export const readTransport: Reader<"http" | "tcp"> = (value, name) => {
@@ -102,51 +72,10 @@ export const readListener: Reader<unknown> = (value) => {
   return value;
 };
 
-const LEVELS = ["debug", "info", "warn", "error"] as const;
-
-export const readLogger: Reader<Logger> = (value, name) => {
-  const logger = value as Logger | null;
-  if (LEVELS.every((it) => typeof logger?.[it] === "function")) return logger!;
-  throw invalid(name, value, `an object with the methods ${LEVELS.join(", ")}`);
-};
-
-export const readExtensions: Reader<readonly Extension[]> = (value, name) => {
-  const extensions = listOf(value).map((it) => {
-    if (it === "permessage-deflate") return permessageDeflate();
-    if (isExtension(it)) return it;
-    throw invalid("extension", it, '"permessage-deflate" or an Extension');
-  });
-  const names = new Set(extensions.map((it) => it.name));
-  if (names.size < extensions.length) {
-    throw invalid(name, [...names].join(", "), "each extension once");
-  }
-  return extensions;
-};
-
-function isExtension(value: unknown): value is Extension {
-  const { name, negotiate } = (value ?? {}) as Partial<Extension>;
-  return typeof name === "string" && isToken(name) && typeof negotiate === "function";
-}
-
 export const readVersions: Reader<readonly WebSocketVersion[]> = (value, name) => {
   const versions = listOf(value).map((it) => new WebSocketVersion(it as VersionLike));
   if (versions.length === 0) throw invalid(name, "[]", "at least one of 13, 8 and 7");
   return versions;
-};
-
-export const readSubprotocols: Reader<readonly string[]> = (value, name) => {
-  if (!Array.isArray(value) || ![...value].every((it) => typeof it === "string" && isToken(it))) {
-    throw invalid(name, value, "an array of tokens (RFC 6455 §4.1)");
-  }
-  return [...value];
-};
-
-export const readConnectionClass: Reader<ConnectionClass<WebSocketConnection>> = (value, name) => {
-  if (value === WebSocketConnection) return WebSocketConnection;
-  if (typeof value === "function" && value.prototype instanceof WebSocketConnection) {
-    return value as ConnectionClass<WebSocketConnection>;
-  }
-  throw invalid(name, value, "a subclass of WebSocketConnection");
 };
 
 export const readOrigins: Reader<AllowedOrigins> = (value) => new AllowedOrigins(value as string[]);

@@ -1,24 +1,26 @@
 import { COUNT, SIZE, TIME } from "../base/option_values.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
-import { WebSocketVersion } from "../connection/version.ts";
-import type { Capabilities } from "../transport/transport.ts";
 import { readTopicsOption } from "../topics/topic_settings.ts";
 import {
   numberIn,
   readConnectionClass,
-  readEngine,
   type Reader,
   readExtensions,
   readFlag,
   readFunction,
+  readLogger,
+  readSubprotocols,
+} from "../connection/option_readers.ts";
+import { WebSocketVersion } from "../connection/version.ts";
+import type { Capabilities } from "../transport/transport.ts";
+import {
+  readEngine,
   readHostname,
   readListener,
-  readLogger,
   readOrigins,
   readPairs,
   readProxies,
-  readSubprotocols,
   readTls,
   readTopics,
   readTransport,

@@ -1,10 +1,10 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ExtensionOffer } from "../protocol/mod.ts";
-import type { Extension } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
+import type { ConnectionClass, ExtensionLike } from "../connection/option_readers.ts";
 import type { Engine } from "../topics/engine.ts";
 import type { TopicsOption } from "../topics/topic_settings.ts";
 import type { RequestInfo } from "../transport/transport.ts";
@@ -14,12 +14,6 @@ export type { ExtensionOffer };
 
 /** What `version` and `versions` take. */
 export type VersionLike = number | string | WebSocketVersion;
-
-/** What `extensions` takes: the name of one that is built in, or an extension. */
-export type ExtensionLike = string | Extension;
-
-/** A class of connections. */
-export type ConnectionClass<C extends WebSocketConnection> = new (init: ConnectionInit) => C;
 
 /**
  * Called each time a watched source has something to read: to be read from Node's streams, handed over

@@ -3,7 +3,8 @@ import type { DebugLevel } from "../base/logger.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Capabilities, TransportName } from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
-import type { ConnectionClass, HandlersOf } from "./options.ts";
+import type { ConnectionClass } from "../connection/option_readers.ts";
+import type { HandlersOf } from "./options.ts";
 import {
   type Option,
   type OptionName,

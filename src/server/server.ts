@@ -1,16 +1,17 @@
 import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
+import type { UpgradeEvent } from "../transport/transport.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConnectionList, legacyList } from "./connection_list.ts";
 import { type EventsOf, setEvents } from "./handlers.ts";
 import { type OptionName, readOption } from "./option_table.ts";
 import type {
   BunWebSocketOptions,
-  ExtensionLike,
   HandlersOf,
   OptionsOf,
   ReadableCallbackOf,
@@ -153,6 +154,20 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    */
   async upgrade(request: Request, info: unknown): Promise<Response> {
     return await this.#parts.lifecycle.upgrade(request, info);
+  }
+
+  /**
+   * Opens a WebSocket from the `upgrade` event of a `node:http` or `node:https` server of the application's own,
+   * as Express, Fastify, Koa and others have; "tcp" only. This server need not be started, and leaves the
+   * application's alone when it shuts down. Invalid requests, and those that a handler refuses, are answered.
+   *
+   * @param event The arguments of the event. `connection.handshake.request.incoming` gives the request; the
+   * socket is this server's from now on.
+   * @throws {WebSocketError} ERR_UNSUPPORTED on "http"; ERR_INVALID_ARGUMENT for anything else than the
+   * arguments of the event.
+   */
+  handleUpgrade(...event: UpgradeEvent): void {
+    this.#parts.lifecycle.handleUpgrade(...event);
   }
 
   /**

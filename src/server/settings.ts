@@ -5,7 +5,8 @@ import { type Extension, PermessageDeflate, permessageDeflate } from "../protoco
 import type { TransportKind } from "../transport/transport.ts";
 import { unsupported } from "../transport/unsupported.ts";
 import { type OptionName, OPTIONS, readOption } from "./option_table.ts";
-import type { ConnectionClass, OptionsOf } from "./options.ts";
+import type { ConnectionClass } from "../connection/option_readers.ts";
+import type { OptionsOf } from "./options.ts";
 
 type Values = { -readonly [Name in OptionName]: (typeof OPTIONS)[Name]["fallback"] };
 /** Those that have the server or its connections in their types. */

@@ -11,6 +11,8 @@ export interface BunSocket<Data> {
   /** undefined on a Unix socket. */
   readonly remoteAddress?: string;
   readonly remotePort?: number;
+  /** Whether its certificate was found to be right; only of TLS. */
+  readonly authorized?: boolean;
   /** null on a plain socket. */
   getTLSVersion(): string | null;
   write(bytes: Uint8Array): number;
@@ -25,12 +27,30 @@ export interface BunSocket<Data> {
 /** The handlers of `Bun.listen`. */
 export interface BunSocketHandlers<Data> {
   open(socket: BunSocket<Data>): void;
-  handshake(socket: BunSocket<Data>, success: boolean): void;
+  handshake(socket: BunSocket<Data>, success: boolean, error: Error | null): void;
   data(socket: BunSocket<Data>, chunk: Uint8Array): void;
   drain(socket: BunSocket<Data>): void;
   end(socket: BunSocket<Data>): void;
   close(socket: BunSocket<Data>): void;
   error(socket: BunSocket<Data>, error: Error): void;
+  /** Only of `Bun.connect`. */
+  connectError?(socket: BunSocket<Data>, error: Error): void;
+}
+
+/** What `Bun.connect` takes. */
+export interface BunConnectOptions<Data> {
+  hostname?: string;
+  port?: number;
+  unix?: string;
+  tls?: {
+    ca?: string[];
+    cert?: string;
+    key?: string;
+    serverName?: string;
+    rejectUnauthorized?: boolean;
+  };
+  allowHalfOpen: boolean;
+  socket: BunSocketHandlers<Data>;
 }
 
 /** What `Bun.listen` gives. */
@@ -108,6 +128,7 @@ export interface BunApi {
     allowHalfOpen: boolean;
     socket: BunSocketHandlers<Data>;
   }): BunListener;
+  connect<Data>(options: BunConnectOptions<Data>): Promise<BunSocket<Data>>;
   serve(options: {
     hostname: string;
     port: number;

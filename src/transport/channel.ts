@@ -53,6 +53,16 @@ export interface LifeListener {
   close(code: number, reason: string): void;
 }
 
+/** Who opens a channel, and hears of what comes over it. */
+export interface ChannelOpening {
+  /** Told of what comes once the WebSocket is open. */
+  readonly messages: MessageListener;
+  /** Told of how it fares. */
+  readonly life: LifeListener;
+  /** The WebSocket is open. */
+  opened(channel: Channel): void;
+}
+
 /** A message that goes to several channels and is encoded once for all of them. */
 export interface SharedMessage {
   readonly data: string | Uint8Array;

@@ -22,6 +22,8 @@ export interface DenoConn {
   close(): void;
   closeWrite(): Promise<void>;
   setNoDelay?(on?: boolean): void;
+  /** Only of TLS: does the handshake, or waits for it. */
+  handshake?(): Promise<unknown>;
 }
 
 /** `Deno.Listener` or `Deno.TlsListener`. */
@@ -52,8 +54,24 @@ export interface DenoUpgrade {
   readonly socket: WebSocket;
 }
 
+/** Whose certificates `Deno.startTls` and `Deno.connectTls` trust, and whose name is looked for in them. */
+export interface DenoTlsOptions {
+  hostname: string;
+  /** These, beside those of the system. */
+  caCerts?: string[];
+}
+
 /** `Deno` itself. */
 export interface DenoApi {
+  connect(
+    options:
+      | { hostname: string; port: number; signal: AbortSignal; autoSelectFamily: boolean }
+      | { transport: "unix"; path: string },
+  ): Promise<DenoConn>;
+  connectTls(
+    options: DenoTlsOptions & { port: number; cert: string; key: string },
+  ): Promise<DenoConn>;
+  startTls(conn: DenoConn, options: DenoTlsOptions): Promise<DenoConn>;
   listen(options: { hostname?: string; port: number }): DenoListener;
   listenTls(options: { hostname?: string; port: number; cert: string; key: string }): DenoListener;
   serve(

@@ -1,4 +1,6 @@
-import type { Channel, LifeListener, MessageListener } from "./channel.ts";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Channel, ChannelOpening } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
@@ -88,11 +90,7 @@ export type Answer =
 export type Refusal = 403 | 500 | 503;
 
 /** What the server does for one peer. */
-export interface Opening {
-  /** Told of what comes once the WebSocket is open. */
-  readonly messages: MessageListener;
-  /** Told of how it fares. */
-  readonly life: LifeListener;
+export interface Opening extends ChannelOpening {
   /** Serves a plain HTTP request, to which the peer's socket is left; shutting down waits for it. */
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Answers the request; status 0 means to drop the peer without a word. */
@@ -160,6 +158,9 @@ export interface TransportKind {
   readonly capabilities: Capabilities;
 }
 
+/** What the `upgrade` event of a `node:http` server gives. */
+export type UpgradeEvent = [request: IncomingMessage, socket: Duplex, head: Uint8Array];
+
 /** One way for WebSockets to reach us. */
 export interface Transport {
   /** The runtime's listening socket or HTTP server, once listening. */
@@ -174,6 +175,8 @@ export interface Transport {
   end?(): Promise<void>;
   /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
   upgrade?(request: Request, info: unknown): Promise<Response>;
+  /** Takes over a socket whose request head a `node:http` server has read; throws where that is done wrongly. */
+  handleUpgrade?(...event: UpgradeEvent): void;
   /**
    * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
    * with those of WebSockets that are not ours.

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { testClient } from "./client_run.ts";
 import { isQuick, needsCompression, pickCases } from "./cases.ts";
 import { startEchoServer } from "./echo_server.ts";
 import { EXPECTATIONS } from "./expectations.ts";
 import { NoPython } from "./python.ts";
 import { judge, listBlemishes, readResults, type Row, table } from "./report.ts";
-import { parseTransports, type Transport, TRANSPORTS } from "./transports.ts";
+import { CLIENTS, parseTransports, type Transport, TRANSPORTS } from "./transports.ts";
 import { prepareSuite, runSuite, type Suite } from "./wstest.ts";
 
 const REPORTS = fileURLToPath(new URL("./reports/", import.meta.url));
@@ -23,6 +24,8 @@ every case, go to tests/autobahn/reports/TRANSPORT/index.html.
   --transport LIST  which of ${TRANSPORTS.map(({ name }) => name).join(", ")} (all)
   --cases LIST      chapters, groups or cases: 1-10 or 1,2,6.4,7.1.6
                     (1-13, of chapters 12 and 13 only the sub-cases 1 to 8)
+  --client          test connect() of @duet/websocket/client against the suite's server instead, once
+                    for each runtime
   --full            all cases, also the slow ones of chapters 12 and 13
   --if-available    without Python 2.7: say so and exit 0
   --help            print this
@@ -34,6 +37,7 @@ interface Options {
   transports: readonly Transport[];
   pick(cases: string[]): string[];
   ifAvailable: boolean;
+  client: boolean;
 }
 
 function readOptions(): Options | undefined {
@@ -41,6 +45,7 @@ function readOptions(): Options | undefined {
     options: {
       "transport": { type: "string" },
       "cases": { type: "string" },
+      "client": { type: "boolean" },
       "full": { type: "boolean" },
       "if-available": { type: "boolean" },
       "help": { type: "boolean" },
@@ -51,16 +56,36 @@ function readOptions(): Options | undefined {
     throw new Error("--full and --cases both say which cases to run: give one of them");
   }
   return {
-    transports: values.transport === undefined ? TRANSPORTS : parseTransports(values.transport),
+    transports: values.client
+      ? CLIENTS
+      : values.transport === undefined
+      ? TRANSPORTS
+      : parseTransports(values.transport),
     pick(cases) {
       if (values.full) return cases;
       return values.cases === undefined ? cases.filter(isQuick) : pickCases(cases, values.cases);
     },
     ifAvailable: values["if-available"] ?? false,
+    client: values.client ?? false,
   };
 }
 
-/** Tests one transport; `trouble` collects what went wrong beside the cases. */
+async function testServer(
+  suite: Suite,
+  transport: Transport,
+  cases: string[],
+  folder: string,
+): Promise<void> {
+  const server = await startEchoServer(transport, join(folder, "echo.log"));
+  try {
+    await runSuite(suite, { agent: transport.name, url: server.url, cases, folder });
+    await server.stop();
+  } finally {
+    server.kill();
+  }
+}
+
+/** Tests one transport, or one client; `trouble` collects what went wrong beside the cases. */
 async function test(
   suite: Suite,
   transport: Transport,
@@ -73,12 +98,10 @@ async function test(
   mkdirSync(folder, { recursive: true });
   const start = performance.now();
   try {
-    const server = await startEchoServer(transport, join(folder, "echo.log"));
-    try {
-      await runSuite(suite, { agent: name, url: server.url, cases, folder });
-      await server.stop();
-    } finally {
-      server.kill();
+    if (CLIENTS.includes(transport)) {
+      await testClient(suite, { agent: name, runtime: transport.runtime, cases, folder });
+    } else {
+      await testServer(suite, transport, cases, folder);
     }
   } catch (error) {
     trouble.push(`${name}: ${(error as Error).message}`);

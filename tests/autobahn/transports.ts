@@ -13,6 +13,12 @@ export const TRANSPORTS: readonly Transport[] = [
   { name: "bun_tcp", runtime: "bun", kind: "tcp", compression: true },
 ];
 
+/** The clients, which run on the sockets of the tcp transports. */
+export const CLIENTS: readonly Transport[] = [
+  { name: "deno_client", runtime: "deno", kind: "tcp", compression: true },
+  { name: "bun_client", runtime: "bun", kind: "tcp", compression: true },
+];
+
 /** Reads a list such as `deno_tcp,bun_tcp`. */
 export function parseTransports(text: string): Transport[] {
   return text.split(",").map((name) => {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -69,7 +70,7 @@ export function prepareSuite(): Suite {
 
 /** What one run of the suite is to do. */
 export interface Run {
-  /** The server's name in the reports. */
+  /** The name of what is tested, in the reports. */
   agent: string;
   url: string;
   cases: string[];
@@ -77,45 +78,99 @@ export interface Run {
   folder: string;
 }
 
-/**
- * Runs the suite's fuzzing client against a server. Resolving says nothing about the outcome, which
- * is in the reports alone: the client exits 0 even when it could not connect.
- */
-export function runSuite({ python }: Suite, { agent, url, cases, folder }: Run): Promise<void> {
-  const spec = join(folder, "spec.json");
-  const servers = [{ agent, url }];
-  fs.writeFileSync(spec, JSON.stringify({ outdir: folder, servers, cases }, null, 2));
+/** The suite at work. */
+interface Process {
+  /** Settles when it has ended; rejects when it did so in another way than it was told to. */
+  ended: Promise<void>;
+  stop(): void;
+}
 
+function start(suite: Suite, mode: string, folder: string, spec: object): Process {
+  const specFile = join(folder, "spec.json");
+  fs.writeFileSync(specFile, JSON.stringify(spec, null, 2));
   const logFile = join(folder, "wstest.log");
   const log = fs.createWriteStream(logFile);
-  const client = spawn(python, [...isolated(RUN), "-m", "fuzzingclient", "-s", spec], {
+  const child = spawn(suite.python, [...isolated(RUN), "-m", mode, "-s", specFile], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const kill = () => void client.kill("SIGKILL");
+  let stopped = false;
+  const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<void>((resolve, reject) => {
     let silent = false;
     const timer = setTimeout(() => {
       silent = true;
       kill();
     }, SILENCE_SECONDS * 1000);
-    for (const output of [client.stdout, client.stderr]) {
+    for (const output of [child.stdout, child.stderr]) {
       output.pipe(log, { end: false });
       output.on("data", () => timer.refresh());
     }
-    client.once("error", reject);
-    client.once("close", (code, signal) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
       clearTimeout(timer);
       process.off("exit", kill);
       log.end();
-      if (code === 0) resolve();
+      if (code === 0 || stopped) resolve();
       else {
         const how = silent
           ? `printed nothing for ${SILENCE_SECONDS} s`
           : `ended with ${signal ?? code}`;
-        reject(new Error(`the suite's client ${how}: see ${logFile}`));
+        reject(new Error(`the suite ${how}: see ${logFile}`));
       }
     });
   });
+  const stop = () => {
+    stopped = true;
+    kill();
+  };
+  return { ended, stop };
+}
+
+/**
+ * Runs the suite's fuzzing client against a server. Resolving says nothing about the outcome, which
+ * is in the reports alone: the client exits 0 even when it could not connect.
+ */
+export function runSuite(suite: Suite, { agent, url, cases, folder }: Run): Promise<void> {
+  return start(suite, "fuzzingclient", folder, {
+    outdir: folder,
+    servers: [{ agent, url }],
+    cases,
+  }).ended;
+}
+
+/**
+ * Runs the suite's fuzzing server for a client.
+ *
+ * @param test Has the client go through all cases.
+ */
+export async function runSuiteServer(
+  suite: Suite,
+  { url, cases, folder }: Omit<Run, "agent">,
+  test: () => Promise<void>,
+): Promise<void> {
+  const server = start(suite, "fuzzingserver", folder, { outdir: folder, url, cases });
+  try {
+    await Promise.race([server.ended, listening(url)]);
+    await Promise.race([server.ended, test()]);
+  } finally {
+    server.stop();
+  }
+  await server.ended;
+}
+
+/** Waits until somebody listens at a URL. */
+async function listening(url: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  for (;;) {
+    const socket = connect(Number(port), hostname);
+    const connected = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (connected) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

@@ -111,6 +111,7 @@ function bind(summary: string, forDeno: Targets, forBun: Targets): Binding {
       "jsr:@duet/websocket": fromOutput("mod.ts"),
       "@duet/websocket/protocol": fromOutput("src/protocol/mod.ts"),
       "@duet/websocket/bun": fromOutput("bun/mod.ts"),
+      "@duet/websocket/client": fromOutput("client/mod.ts"),
       "@duet/websocket/redis": fromOutput("src/redis/mod.ts"),
       "node:test": fromOutput("tests/tools/noting.ts"),
     },

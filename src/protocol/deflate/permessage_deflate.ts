@@ -1,17 +1,19 @@
 import type { Extension, ExtensionOffer, ExtensionSession } from "../frames/extension.ts";
+import { extensionMismatch } from "../frames/extension_calls.ts";
 import { RSV1 } from "../frames/frame.ts";
+import type { ProtocolError } from "../frames/protocol_error.ts";
 import { SharingSession } from "../frames/sharing_session.ts";
 import { DEFAULT_LEVEL, MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 
-/** How {@linkcode permessageDeflate} compresses and what it asks of clients (RFC 7692 §7). */
+/** How {@linkcode permessageDeflate} compresses and what it asks of the peer (RFC 7692 §7). */
 export interface PermessageDeflateOptions {
   /**
    * Whether a message may refer to earlier ones: messages become smaller, at up to 104 KiB of memory a
    * connection. Default false.
    */
   contextTakeover?: boolean;
-  /** The largest LZ77 window that we compress with, as a power of two: 8 to 15. Default 15. */
+  /** The largest LZ77 window that the server compresses with, as a power of two: 8 to 15. Default 15. */
   serverMaxWindowBits?: number;
   /**
    * The largest LZ77 window that clients may compress with, as a power of two: 8 to 15. Default 15.
@@ -99,6 +101,69 @@ export class PermessageDeflate implements Extension {
       if (session !== undefined) return session;
     }
     return undefined;
+  }
+
+  /**
+   * Gives a client's offer (RFC 7692 §7.1): what we want of the server, and that it may choose the window
+   * that we compress with.
+   *
+   * @returns One offer.
+   */
+  offer(): readonly ExtensionOffer[] {
+    const { contextTakeover, serverMaxWindowBits, clientMaxWindowBits } = this.options;
+    const parameters: [string, string | undefined][] = [];
+    if (!contextTakeover) {
+      parameters.push(["server_no_context_takeover", undefined]);
+      parameters.push(["client_no_context_takeover", undefined]);
+    }
+    if (serverMaxWindowBits < 15) {
+      parameters.push(["server_max_window_bits", String(serverMaxWindowBits)]);
+    }
+    parameters.push([
+      "client_max_window_bits",
+      clientMaxWindowBits < 15 ? String(clientMaxWindowBits) : undefined,
+    ]);
+    return [{ name: this.name, parameters }];
+  }
+
+  /**
+   * Takes a server's answer to the offer (RFC 7692 §7.1).
+   *
+   * @param answer The answer.
+   * @returns The session of a client.
+   * @throws {ProtocolError} 1010 when the answer has a parameter that is unknown, invalid or larger than was
+   * offered, or lacks one that the server had to accept.
+   */
+  accept(answer: ExtensionOffer): ExtensionSession {
+    const { options } = this;
+    const granted = readParameters(answer);
+    const withoutValue = answer.parameters.some(([name, value]) =>
+      name === "client_max_window_bits" && value === undefined
+    );
+    if (granted === undefined || withoutValue) {
+      throw this.#mismatch("a parameter of it is unknown or invalid, or comes twice");
+    }
+    const { serverMaxWindowBits: serverBits = 15, clientMaxWindowBits: clientBits = 15 } = granted;
+    if (serverBits > options.serverMaxWindowBits) {
+      throw this.#mismatch("its server_max_window_bits is larger than was offered");
+    }
+    if (!options.contextTakeover && !granted.serverNoContextTakeover) {
+      throw this.#mismatch("it lacks server_no_context_takeover, which was offered");
+    }
+    const takeover = options.contextTakeover && !granted.clientNoContextTakeover;
+    return new DeflateSession(
+      answer.parameters,
+      new MessageDeflater(
+        Math.min(clientBits, options.clientMaxWindowBits),
+        options.level,
+        takeover,
+      ),
+      new MessageInflater(serverBits, !granted.serverNoContextTakeover),
+    );
+  }
+
+  #mismatch(why: string): ProtocolError {
+    return extensionMismatch(this.name, why, "RFC 7692 §7.1");
   }
 
   #accept(wanted: DeflateParameters): ExtensionSession | undefined {

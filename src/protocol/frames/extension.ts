@@ -7,7 +7,7 @@ export interface ExtensionOffer {
 }
 
 /**
- * An extension that a server can grant (RFC 6455 §9). It works on whole messages: fragments are put
+ * An extension that a server can grant, and a client ask for (RFC 6455 §9). It works on whole messages: fragments are put
  * together before {@linkcode ExtensionSession.decode}, and control frames are left alone.
  *
  * @example An extension that reverses every message whose RSV2 bit is set
@@ -37,6 +37,20 @@ export interface Extension {
    * refuses the handshake with status 500.
    */
   negotiate(offers: readonly ExtensionOffer[]): ExtensionSession | undefined;
+  /**
+   * Gives what a client offers: an extension without it is for servers only.
+   *
+   * @returns The offers, most wanted first; they have this name.
+   */
+  offer?(): readonly ExtensionOffer[];
+  /**
+   * Takes a server's answer to {@linkcode Extension.offer}.
+   *
+   * @param answer What the server has accepted.
+   * @returns What does the work for this connection. What it throws fails the opening handshake, as it must
+   * where the answer does not match the offer.
+   */
+  accept?(answer: ExtensionOffer): ExtensionSession;
 }
 
 /** An extension at work on one connection. */

@@ -96,3 +96,19 @@ export function messageTooBig(maxSize: number): ProtocolError {
     "maxRecvSize",
   );
 }
+
+/**
+ * Makes the error for an extension that a server has answered in a way that was not offered.
+ *
+ * @param name The extension.
+ * @param why What is wrong.
+ * @param rule The rule that the answer breaks.
+ * @returns The error: 1010.
+ */
+export function extensionMismatch(name: string, why: string, rule: string): ProtocolError {
+  return new ProtocolError(
+    CloseCode.MANDATORY_EXTENSION,
+    `Cannot use the extension ${JSON.stringify(name)} of the response: ${why}`,
+    rule,
+  );
+}

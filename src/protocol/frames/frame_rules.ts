@@ -3,21 +3,24 @@ import { type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
 /**
- * Checks the header of a client's frame against the rules of RFC 6455 §5.
+ * Checks the header of a peer's frame against the rules of RFC 6455 §5.
  *
  * @param header The header.
+ * @param masked Whether it must be masked, as a client's must, or must not be, as a server's.
  * @param rsvAllowed The reserved bits that extensions gave a meaning.
  * @param continuing Whether a message has begun and not ended.
  * @throws {ProtocolError} 1002 naming the rule that it breaks.
  */
-export function checkClientFrame(
+export function checkFrame(
   header: FrameHeader,
+  masked: boolean,
   rsvAllowed: number,
   continuing: boolean,
 ): void {
   const { opcode, rsv } = header;
-  if (!header.masked) {
-    throw violation("a client's frame is not masked", "RFC 6455 §5.1");
+  if (header.masked !== masked) {
+    const why = masked ? "a client's frame is not masked" : "a server's frame is masked";
+    throw violation(why, "RFC 6455 §5.1");
   }
   if (!header.minimal) {
     throw violation("its length is not in the fewest bytes or over 63 bits", "RFC 6455 §5.2");

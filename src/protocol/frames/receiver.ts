@@ -3,7 +3,7 @@ import { CloseCode, readCloseStatus } from "./close.ts";
 import type { NegotiatedExtension } from "./extension.ts";
 import { decodeBy, messageTooBig } from "./extension_calls.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, Opcode, readFrameHeader } from "./frame.ts";
-import { checkClientFrame } from "./frame_rules.ts";
+import { checkFrame } from "./frame_rules.ts";
 import { applyMask, copyMasked } from "./mask.ts";
 import { MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -20,7 +20,7 @@ const header = new FrameHeader();
 const NONE: Uint8Array[] = [];
 
 /**
- * Turns the bytes that come from a client into messages and control frames (RFC 6455 §5, §6.2, §7).
+ * Turns the bytes that come from a peer into messages and control frames (RFC 6455 §5, §6.2, §7).
  * Frames are parsed in place; a message that spans reads is put together in one buffer; text is
  * checked as it arrives. While nothing is half-read, the receiver holds no buffer.
  *
@@ -52,6 +52,8 @@ export class Receiver {
   readonly #framesPerTurn: number;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #rsvAllowed: number;
+  // Whether frames must be masked.
+  readonly #masked: boolean;
 
   readonly #shareBuffers: boolean;
   // Holds the small binary messages of the chunk being parsed.
@@ -90,6 +92,7 @@ export class Receiver {
     this.#maxReserve = options.maxReserve ?? 65_536;
     this.#framesPerTurn = options.framesPerTurn ?? Infinity;
     this.#extensions = options.extensions ?? [];
+    this.#masked = options.fromServer !== true;
     this.#shareBuffers = options.shareBuffers ?? false;
     this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);
   }
@@ -215,7 +218,7 @@ export class Receiver {
       this.#partialHeader = null;
       headerLength -= partial.length;
     }
-    checkClientFrame(header, this.#rsvAllowed, this.#message !== null);
+    checkFrame(header, this.#masked, this.#rsvAllowed, this.#message !== null);
     if (header.opcode < Opcode.CLOSE) this.#checkSize();
     const start = position + headerLength;
     const end = start + header.payloadLength;

@@ -44,6 +44,8 @@ export interface ReceiverOptions {
    * transfer its buffer, make a copy with `slice()` first. Default false.
    */
   shareBuffers?: boolean;
+  /** Whether the bytes come from a server, whose frames must not be masked. Default false. */
+  fromServer?: boolean;
   /** The extensions agreed on in the opening handshake. */
   extensions?: readonly NegotiatedExtension[];
 }

@@ -2,7 +2,16 @@ import { Buffer } from "node:buffer";
 import type { NegotiatedExtension } from "./extension.ts";
 import { closeBy, encodeBy } from "./extension_calls.ts";
 import type { ProtocolError } from "./protocol_error.ts";
-import { FIN, frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "./frame.ts";
+import {
+  FIN,
+  frameHeaderLength,
+  MASK,
+  MAX_HEADER_LENGTH,
+  Opcode,
+  writeFrameHeader,
+} from "./frame.ts";
+import { applyMask, copyMasked } from "./mask.ts";
+import { takeMaskingKey } from "./masking_keys.ts";
 import { MAX_SCRATCH, type OutputQueue } from "./output_queue.ts";
 import { SharingSession } from "./sharing_session.ts";
 
@@ -10,12 +19,14 @@ import { SharingSession } from "./sharing_session.ts";
 const COPIED = MAX_SCRATCH - MAX_HEADER_LENGTH;
 /** A text that takes no more bytes than this is written before its length is known. */
 const SHORT_TEXT = 4096;
+/** How many bytes a masking key takes. */
+const KEY_LENGTH = 4;
 /** Up to this many characters, a loop is faster than one native call. */
 const LOOP_LIMIT = 64;
 const encoder = new TextEncoder();
 
 /**
- * Turns messages and control frames into bytes (RFC 6455 §5, §6.1): every message one unmasked frame.
+ * Turns messages and control frames into bytes (RFC 6455 §5, §6.1): every message one frame, a client's masked.
  *
  * @example The unmasked "Hello" of RFC 6455 §5.7
  * ```ts
@@ -31,6 +42,7 @@ export class Sender {
   threshold: number;
   readonly #output: OutputQueue;
   readonly #extensions: readonly NegotiatedExtension[];
+  readonly #masks: boolean;
   // The only extension, where it can change a message for many connections at once.
   readonly #sharing: SharingSession | undefined;
 
@@ -40,17 +52,20 @@ export class Sender {
    * @param output Where the bytes go.
    * @param extensions The extensions agreed on in the opening handshake.
    * @param threshold Messages of fewer bytes are not given to the extensions.
+   * @param masks Whether frames are masked, as a client's must be (RFC 6455 §5.1).
    */
   constructor(
     output: OutputQueue,
     extensions: readonly NegotiatedExtension[] = [],
     threshold = 1024,
+    masks = false,
   ) {
     this.#output = output;
     this.#extensions = extensions;
     const session = extensions.length === 1 ? extensions[0].session : undefined;
     this.#sharing = session instanceof SharingSession ? session : undefined;
     this.threshold = threshold;
+    this.#masks = masks;
   }
 
   /**
@@ -64,6 +79,8 @@ export class Sender {
   text(data: string): void {
     if (this.#extensions.length > 0 && data.length * 3 >= this.threshold) {
       this.#message(Opcode.TEXT, encodeText(data));
+    } else if (this.#masks) {
+      this.#maskedText(data);
     } else if (data.length * 3 <= SHORT_TEXT) {
       this.#shortText(data);
     } else {
@@ -86,9 +103,10 @@ export class Sender {
    *
    * @param size How many bytes it has.
    * @returns The session that changes it once for all that share it; null when it goes as it is; undefined
-   * when it has to be sent by itself, since extensions change it for this connection alone.
+   * when it has to be sent by itself, since it is masked, or extensions change it for this connection alone.
    */
   sessionFor(size: number): SharingSession | null | undefined {
+    if (this.#masks) return undefined;
     return this.#extensions.length === 0 || size < this.threshold ? null : this.#sharing;
   }
 
@@ -99,7 +117,8 @@ export class Sender {
    * @param payload At most 125 bytes.
    */
   control(opcode: Opcode, payload: Uint8Array): void {
-    this.#frame(FIN | opcode, payload);
+    if (this.#masks) this.#maskedFrame(FIN | opcode, payload);
+    else this.#frame(FIN | opcode, payload);
   }
 
   /**
@@ -123,7 +142,8 @@ export class Sender {
         firstByte |= extension.session.rsv;
       }
     }
-    this.#frame(firstByte, payload);
+    if (this.#masks) this.#maskedFrame(firstByte, payload);
+    else this.#frame(firstByte, payload);
   }
 
   #frame(firstByte: number, payload: Uint8Array): void {
@@ -137,6 +157,59 @@ export class Sender {
     scratch.set(copied === length ? payload : payload.subarray(0, copied), offset + headerLength);
     output.commit(headerLength + copied);
     if (copied < length) output.push(payload.subarray(copied));
+  }
+
+  /** Every byte is copied: the caller's must stay as they are. */
+  #maskedFrame(firstByte: number, payload: Uint8Array): void {
+    const output = this.#output;
+    const { length } = payload;
+    const key = this.#maskedHeader(firstByte, length, Math.min(length, COPIED));
+    for (let at = 0; at < length;) {
+      const size = Math.min(length - at, COPIED);
+      if (at > 0) output.reserve(size);
+      const piece = size === length ? payload : payload.subarray(at, at + size);
+      copyMasked(piece, output.scratch, output.offset, key, at & 3);
+      output.commit(size);
+      at += size;
+    }
+  }
+
+  #maskedText(data: string): void {
+    const { length } = data;
+    if (length * 3 > SHORT_TEXT) {
+      this.#maskedFrame(FIN | Opcode.TEXT, encodeText(data));
+      return;
+    }
+    const output = this.#output;
+    output.reserve(MAX_HEADER_LENGTH + length * 3);
+    const { scratch, offset } = output;
+    const guess = frameHeaderLength(length) + KEY_LENGTH;
+    const size = writeText(scratch, offset + guess, data);
+    const start = offset + frameHeaderLength(size) + KEY_LENGTH;
+    if (start !== offset + guess) {
+      scratch.copyWithin(start, offset + guess, offset + guess + size);
+    }
+    const key = this.#maskedHeader(FIN | Opcode.TEXT, size, size);
+    applyMask(scratch, start, start + size, key, 0);
+    output.commit(size);
+  }
+
+  /** Writes a header with a new masking key, and makes room for a part of the payload; gives the key. */
+  #maskedHeader(firstByte: number, length: number, room: number): number {
+    const output = this.#output;
+    const headerLength = frameHeaderLength(length);
+    output.reserve(headerLength + KEY_LENGTH + room);
+    const { scratch, offset } = output;
+    writeFrameHeader(scratch, offset, firstByte, length);
+    scratch[offset + 1] |= MASK;
+    const key = takeMaskingKey();
+    const at = offset + headerLength;
+    scratch[at] = key;
+    scratch[at + 1] = key >>> 8;
+    scratch[at + 2] = key >>> 16;
+    scratch[at + 3] = key >>> 24;
+    output.commit(headerLength + KEY_LENGTH);
+    return key;
   }
 
   #shortText(data: string): void {

@@ -113,15 +113,28 @@ export function negotiateExtensions(
   extensions: readonly Extension[],
   offers: readonly ExtensionOffer[],
 ): NegotiatedExtension[] {
-  const agreed: NegotiatedExtension[] = [];
-  try {
+  return agreeOn((agreed) => {
     for (const extension of extensions) {
       const own = offers.filter((offer) => offer.name === extension.name);
       const session = own.length === 0 ? undefined : extension.negotiate(own);
-      if (session === undefined) continue;
-      agreed.push({ name: extension.name, session });
-      checkBit(agreed);
+      if (session !== undefined) agreed.push({ name: extension.name, session });
     }
+  });
+}
+
+/**
+ * Agrees on extensions, or on none.
+ *
+ * @param agree Adds those that are agreed on; what it throws is passed on.
+ * @returns The extensions.
+ * @throws {TypeError} When a session claims no reserved bit, several, or one that another extension has. The
+ * sessions are closed then.
+ */
+export function agreeOn(agree: (agreed: NegotiatedExtension[]) => void): NegotiatedExtension[] {
+  const agreed: NegotiatedExtension[] = [];
+  try {
+    agree(agreed);
+    checkBits(agreed);
   } catch (error) {
     closeSessions(agreed);
     throw error;
@@ -129,14 +142,14 @@ export function negotiateExtensions(
   return agreed;
 }
 
-/** Checks the reserved bit of the extension agreed on last. */
-function checkBit(agreed: readonly NegotiatedExtension[]): void {
-  const { name, session: { rsv } } = agreed[agreed.length - 1];
-  const bits = agreed.filter((it) => it.session.rsv === rsv);
-  if ((rsv !== 0x40 && rsv !== 0x20 && rsv !== 0x10) || bits.length > 1) {
-    throw new TypeError(
-      `Cannot use extension "${name}": its rsv must be RSV1, RSV2 or RSV3, and no other extension's`,
-    );
+function checkBits(agreed: readonly NegotiatedExtension[]): void {
+  for (const [i, { name, session: { rsv } }] of agreed.entries()) {
+    const taken = agreed.slice(0, i).some((it) => it.session.rsv === rsv);
+    if ((rsv !== 0x40 && rsv !== 0x20 && rsv !== 0x10) || taken) {
+      throw new TypeError(
+        `Cannot use extension "${name}": its rsv must be RSV1, RSV2 or RSV3, and no other extension's`,
+      );
+    }
   }
 }
 

@@ -1,29 +1,12 @@
 import { HttpError } from "./http_error.ts";
-
-/** The beginnings of the field lines that were asked for. Their number is bounded, as any name may be asked for. */
-const starts = new Map<string, string>();
-const MAX_STARTS = 64;
-
-function startOf(name: string): string {
-  let start = starts.get(name);
-  if (start === undefined) {
-    start = `\r\n${name}:`;
-    if (starts.size < MAX_STARTS) starts.set(name, start);
-  }
-  return start;
-}
+import { MessageHead } from "./message_head.ts";
 
 /** The head of an HTTP/1.1 request (RFC 9112). */
-export class RequestHead {
+export class RequestHead extends MessageHead {
   /** The method, as it came: methods are case-sensitive. */
   readonly method: string;
   /** The request target, as it came: a path with its query, or an absolute URL. */
   readonly target: string;
-  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
-  readonly minorVersion: number;
-  // A connection keeps its request, and one text takes the least memory.
-  readonly #fields: string;
-  #lowerCase: string | undefined;
 
   /**
    * Makes a head of parts that have been checked already.
@@ -34,57 +17,9 @@ export class RequestHead {
    * @param fields The header fields, each as a line break, a name, a colon and a value.
    */
   constructor(method: string, target: string, minorVersion: number, fields: string) {
+    super(minorVersion, fields);
     this.method = method;
     this.target = target;
-    this.minorVersion = minorVersion;
-    this.#fields = fields;
-  }
-
-  /**
-   * Gives the value of a header field. Several values are joined with ", " (RFC 9110 §5.3), those of
-   * `Cookie`, which is no list, with "; " (RFC 9113 §8.2.3).
-   *
-   * @param name The field name in lower case.
-   * @returns The value, or null when the field did not come.
-   */
-  get(name: string): string | null {
-    const start = startOf(name);
-    const names = this.#lowerCase ??= this.#fields.toLowerCase();
-    let at = names.indexOf(start);
-    if (at === -1) return null;
-    let value = this.#value(at + start.length);
-    while ((at = names.indexOf(start, at + 1)) !== -1) {
-      value += `${name === "cookie" ? ";" : ","} ${this.#value(at + start.length)}`;
-    }
-    return value;
-  }
-
-  /**
-   * Iterates over the header fields in the order in which they came.
-   *
-   * @returns The name in lower case and the value of each.
-   */
-  *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    for (let at = 0; at !== -1 && at < this.#fields.length; at = this.#fields.indexOf("\r\n", at)) {
-      at += 2;
-      const colon = this.#fields.indexOf(":", at);
-      yield [this.#fields.slice(at, colon).toLowerCase(), this.#value(colon + 1)];
-    }
-  }
-
-  /** Frees what made looking up fields fast. They can still be looked up. */
-  compact(): void {
-    this.#lowerCase = undefined;
-  }
-
-  /** The value that begins at an index, without the blanks around it (RFC 9110 §5.5). */
-  #value(start: number): string {
-    const fields = this.#fields;
-    const line = fields.indexOf("\r\n", start);
-    let end = line === -1 ? fields.length : line;
-    while (start < end && isBlank(fields.charCodeAt(start))) start++;
-    while (end > start && isBlank(fields.charCodeAt(end - 1))) end--;
-    return fields.slice(start, end);
   }
 }
 
@@ -142,8 +77,4 @@ function authorityOf(head: RequestHead): string {
   const host = head.get("host");
   if (host) return host;
   throw new HttpError(400, "Cannot tell the host of this request: send a Host field that names it");
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }

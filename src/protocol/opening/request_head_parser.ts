@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { countFields, FIELD_LINES } from "./field_lines.ts";
 import { isHostField } from "./host_field.ts";
 import { HttpError } from "./http_error.ts";
 import { decodeLatin1 } from "./latin1.ts";
@@ -136,13 +137,6 @@ function checkBeginning(bytes: Uint8Array): void {
 
 const REQUEST_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,24} [\x21-\x7e]+ HTTP\/\d\.\d$/;
 
-/**
- * Field lines (RFC 9112 §5): a token, directly followed by a colon, and no control character in the value.
- * A folded line begins with a blank, so it does not match. No character can match in two places, so
- * matching takes linear time.
- */
-const FIELD_LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
-
 function parseRequestHead(text: string, maxFields: number): RequestHead {
   const lineEnd = text.indexOf("\r\n");
   const line = lineEnd === -1 ? text : text.slice(0, lineEnd);
@@ -169,15 +163,6 @@ function parseRequestHead(text: string, maxFields: number): RequestHead {
   checkHost(head);
   checkTarget(head);
   return head;
-}
-
-/** Counts the fields, up to one more than there may be. */
-function countFields(fields: string, most: number): number {
-  let count = 0;
-  for (let at = fields.indexOf("\r\n"); at !== -1 && count <= most; count++) {
-    at = fields.indexOf("\r\n", at + 2);
-  }
-  return count;
 }
 
 /** Two ways to tell where a body ends are the root of request smuggling (RFC 9112 §6.1, §6.3). */

@@ -1,30 +1,23 @@
 import { WebSocketError } from "../../base/errors.ts";
-import { isPeerGone } from "../accept_failure.ts";
 import { acceptTcp } from "./accept_tcp.ts";
-import { bunApi, type BunListener, type BunSocket, type BunSocketHandlers } from "../bun_api.ts";
-import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { bunApi, type BunListener, type BunSocketHandlers } from "../bun_api.ts";
+import { BunByteSocket, socketHandlers } from "./bun_byte_socket.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { openUpgrade } from "./node_upgrade.ts";
+import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
 import { TlsWait } from "./tls_wait.ts";
 import type {
-  Address,
   Capabilities,
   ListeningAddress,
   ListenOptions,
   Transport,
   TransportHost,
+  UpgradeEvent,
 } from "../transport.ts";
 
 /** Raw TCP or TLS on `Bun.listen`. */
 export class BunTcpTransport implements Transport {
-  static readonly capabilities: Capabilities = {
-    compression: true,
-    extensions: true,
-    ping: true,
-    enginePongs: false,
-    pause: true,
-    socket: true,
-    mount: false,
-  };
+  static readonly capabilities: Capabilities = TCP_CAPABILITIES;
   readonly #host: TransportHost;
   #acceptsTls = false;
   #listener: { stop(): unknown } | { close(): unknown } | null = null;
@@ -76,6 +69,10 @@ export class BunTcpTransport implements Transport {
     };
   }
 
+  handleUpgrade(...event: UpgradeEvent): void {
+    openUpgrade(event, this.#host);
+  }
+
   stop(): Promise<void> {
     const listener = this.#listener;
     this.#listener = null;
@@ -105,168 +102,7 @@ export class BunTcpTransport implements Transport {
         accepted.handshaking = undefined;
         acceptTcp(accepted, host);
       },
-      data(socket, chunk) {
-        socket.data.take(chunk);
-      },
-      drain(socket) {
-        socket.data.writeOn();
-      },
-      end(socket) {
-        socket.data.peerEnds();
-      },
-      close(socket) {
-        socket.data.lost();
-      },
-      error(socket, error) {
-        // Of a peer that is gone "close" tells. Anything else was thrown by what listens to the socket.
-        if (!isPeerGone(error)) host.report(error);
-        socket.data?.destroy();
-      },
+      ...socketHandlers((error) => host.report(error)),
     };
   }
 }
-
-/**
- * Bun gives each small read a buffer of its own, whose first use by our code costs more than copying
- * the bytes into one that has been used before.
- */
-const SCRATCH_SIZE = 4096;
-let scratch = new Uint8Array(SCRATCH_SIZE);
-
-class BunByteSocket implements ByteSocket {
-  readonly native: BunSocket<BunByteSocket>;
-  readonly secure: boolean;
-  readonly sharesBuffers = false;
-  sink: ByteSink = NOBODY;
-  /** Set while its TLS handshake is under way. */
-  handshaking: TlsWait | undefined;
-  // What the operating system did not take of the last write.
-  #rest: Uint8Array | null = null;
-  // Set while the sink is not done: what has come since then.
-  #waiting: Uint8Array[] | null = null;
-  #peerEnded = false;
-  #ended = false;
-  #closed = false;
-
-  constructor(socket: BunSocket<BunByteSocket>) {
-    this.native = socket;
-    this.secure = socket.getTLSVersion() !== null;
-    this.setNoDelay(true);
-  }
-
-  get remote(): Address {
-    return { ip: this.native.remoteAddress ?? "", port: this.native.remotePort ?? 0 };
-  }
-
-  get unwritten(): number {
-    return this.#rest === null ? 0 : this.#rest.length;
-  }
-
-  take(chunk: Uint8Array): void {
-    // A paused socket may still deliver what was read before.
-    if (this.#waiting !== null) this.#waiting.push(chunk);
-    else if (!this.#hand(chunk)) {
-      this.#waiting = [];
-      this.native.pause();
-    }
-  }
-
-  #hand(chunk: Uint8Array): boolean {
-    const { length } = chunk;
-    if (length > SCRATCH_SIZE) return this.sink.data(chunk);
-    const taken = scratch;
-    taken.set(chunk);
-    const done = this.sink.data(length === SCRATCH_SIZE ? taken : taken.subarray(0, length));
-    // The sink keeps what it is not done with.
-    if (!done) scratch = new Uint8Array(SCRATCH_SIZE);
-    return done;
-  }
-
-  resume(): void {
-    const waiting = this.#waiting;
-    if (waiting === null || this.#closed) return;
-    this.#waiting = null;
-    while (waiting.length > 0) {
-      if (!this.sink.data(waiting.shift()!)) {
-        this.#waiting = waiting;
-        return;
-      }
-    }
-    if (this.#closed) return;
-    this.native.resume();
-    if (this.#peerEnded) this.#tellEnd();
-  }
-
-  /** The peer has ended its half. */
-  peerEnds(): void {
-    this.#peerEnded = true;
-    if (this.#waiting === null) this.#tellEnd();
-  }
-
-  #tellEnd(): void {
-    if (this.#closed) return;
-    if (this.#ended) this.native.end();
-    else this.sink.end();
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (this.#closed) return false;
-    const count = Math.max(0, this.native.write(bytes));
-    if (count === bytes.length) return true;
-    this.#rest = bytes.subarray(count);
-    return false;
-  }
-
-  writeOn(): void {
-    const rest = this.#rest;
-    if (rest === null || this.#closed) return;
-    const count = Math.max(0, this.native.write(rest));
-    if (count < rest.length) {
-      this.#rest = rest.subarray(count);
-      return;
-    }
-    this.#rest = null;
-    this.sink.written();
-  }
-
-  end(): void {
-    if (this.#closed || this.#ended) return;
-    this.#ended = true;
-    if (this.#peerEnded) this.native.end();
-    else this.native.shutdown();
-  }
-
-  destroy(): void {
-    if (this.#closed) return;
-    this.#gone();
-    this.native.terminate();
-  }
-
-  /** The socket has closed: what had come before that is still to be had. */
-  lost(): void {
-    const waiting = this.#closed ? null : this.#waiting;
-    if (waiting !== null) { for (const chunk of waiting) this.sink.data(chunk); }
-    this.#gone();
-  }
-
-  #gone(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#rest = null;
-    this.#waiting = null;
-    this.handshaking?.done();
-    this.sink.closed();
-  }
-
-  setNoDelay(on: boolean): void {
-    this.native.setNoDelay(on);
-  }
-}
-
-/** Listens while the TLS handshake is under way: nothing comes before it is over but the end. */
-const NOBODY: ByteSink = {
-  data: () => true,
-  written() {},
-  end() {},
-  closed() {},
-};

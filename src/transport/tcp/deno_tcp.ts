@@ -4,25 +4,20 @@ import { acceptTcp } from "./accept_tcp.ts";
 import { DenoByteSocket } from "./deno_byte_socket.ts";
 import { addressOf, denoApi, type DenoConn, type DenoListener } from "../deno_api.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { openUpgrade } from "./node_upgrade.ts";
+import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
 import type {
   Capabilities,
   ListeningAddress,
   ListenOptions,
   Transport,
   TransportHost,
+  UpgradeEvent,
 } from "../transport.ts";
 
 /** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
 export class DenoTcpTransport implements Transport {
-  static readonly capabilities: Capabilities = {
-    compression: true,
-    extensions: true,
-    ping: true,
-    enginePongs: false,
-    pause: true,
-    socket: true,
-    mount: false,
-  };
+  static readonly capabilities: Capabilities = TCP_CAPABILITIES;
   readonly #host: TransportHost;
   #listener: { close(): unknown } | null = null;
   #accepting: Promise<void> = Promise.resolve();
@@ -57,6 +52,10 @@ export class DenoTcpTransport implements Transport {
     this.#listener = listener;
     this.#accepting = this.#accept(listener, secure);
     return { ...addressOf(listener.addr), secure };
+  }
+
+  handleUpgrade(...event: UpgradeEvent): void {
+    openUpgrade(event, this.#host);
   }
 
   async stop(): Promise<void> {

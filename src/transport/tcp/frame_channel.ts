@@ -10,26 +10,21 @@ import {
   type ReceiverEvents,
   Sender,
 } from "../../protocol/mod.ts";
-import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
+import type {
+  Channel,
+  ChannelOpening,
+  LifeListener,
+  MessageListener,
+  SharedMessage,
+} from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import type { FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
+import type { FrameTrace, TransportHost, TransportLimits } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
+import { State } from "./channel_state.ts";
 import { ControlFrameRate } from "./control_frame_rate.ts";
 import { Lingering } from "./lingering.ts";
 import { SocketWriter } from "./socket_writer.ts";
 import { FRAMES_A_TURN, Turn } from "./turn.ts";
-
-/** How far a connection has come; the order counts. */
-const State = {
-  OPEN: 0,
-  /** This side has sent its Close frame and waits for the peer's. */
-  CLOSING: 1,
-  /** Nothing more is sent: the socket is about to go, once it has taken what waits. */
-  ENDING: 2,
-  /** The socket is gone. */
-  CLOSED: 3,
-} as const;
-type State = (typeof State)[keyof typeof State];
 
 /** A channel made of the protocol core over a byte socket. */
 export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring {
@@ -59,6 +54,8 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   #code: number = CloseCode.ABNORMAL_CLOSURE;
   #reason = "";
   #deadline = 0;
+  // Set on a client until the server, which has to do so first, has ended the TCP connection.
+  #waitsForEnd: boolean;
   // Set when the end has been told of.
   #ended = false;
   // Made when the first ping or pong comes.
@@ -66,9 +63,10 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   constructor(
     socket: ByteSocket,
-    opening: Opening,
-    host: TransportHost,
+    opening: ChannelOpening,
+    host: Pick<TransportHost, "limits" | "trace">,
     extensions: readonly NegotiatedExtension[],
+    client = false,
   ) {
     const { limits } = host;
     this.#socket = socket;
@@ -78,22 +76,24 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#extensions = extensions;
     this.#trace = host.trace;
     this.#writer = new SocketWriter(socket, this);
-    this.#sender = new Sender(this.#writer.output, extensions, limits.compressionThreshold);
+    this.#waitsForEnd = client;
+    this.#sender = new Sender(this.#writer.output, extensions, limits.compressionThreshold, client);
     this.#receiver = new Receiver(this, {
       maxMessageSize: limits.maxRecvSize,
       maxFragments: limits.maxFragments,
       maxReserve: limits.maxReserve,
       framesPerTurn: FRAMES_A_TURN,
       shareBuffers: socket.sharesBuffers,
+      fromServer: client,
       extensions,
     });
   }
 
-  /** Begins: the response head goes out with the first messages; `rest` is what came behind the request. */
-  start(head: Uint8Array, opening: Opening, rest: Uint8Array): boolean {
+  /** Begins: the response head goes out with the first messages; `rest` is what came behind the head of the peer. */
+  start(head: Uint8Array, opening: ChannelOpening, rest: Uint8Array): boolean {
     const writer = this.#writer;
     writer.corked = true;
-    writer.output.push(head);
+    if (head.length > 0) writer.output.push(head);
     opening.opened(this);
     writer.corked = false;
     if (rest.length > 0) return this.data(rest);
@@ -261,9 +261,12 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   /** The peer has ended its half of the stream: what was sent to it before still goes out. */
   end(): void {
+    this.#waitsForEnd = false;
     if (this.#state < State.ENDING) {
       if (this.#state === State.OPEN) this.#life.closing();
       this.#finish();
+    } else if (!this.#writer.busy) {
+      this.#socket.end();
     }
   }
 
@@ -360,8 +363,6 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#finish();
   }
 
-  // Writing.
-
   #control(opcode: Opcode, payload: Uint8Array): void {
     if (this.#state !== State.OPEN) return;
     this.#sender.control(opcode, payload);
@@ -370,7 +371,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   }
 
   allWritten(): void {
-    if (this.#state === State.ENDING) this.#socket.end();
+    if (this.#state === State.ENDING && !this.#waitsForEnd) this.#socket.end();
     if (this.#drainWanted) {
       this.#drainWanted = false;
       this.#life.drain();
@@ -389,7 +390,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   // Ending.
 
-  /** Nothing more is sent: RFC 6455 §7.1.1 wants the server to close the TCP connection first. */
+  /** Nothing more is sent. RFC 6455 §7.1.1 has the server end the TCP connection first: a client waits. */
   #finish(): void {
     if (this.#state >= State.ENDING) return;
     this.#state = State.ENDING;

@@ -28,7 +28,7 @@ function tcpHandleOf(socket: Socket): TcpHandle | undefined {
     : undefined;
 }
 
-/** A socket that a `node:net` or `node:tls` server has accepted. */
+/** A socket that a server of `node:net`, `node:tls`, `node:http` or `node:https` has accepted. */
 export class NodeByteSocket implements ByteSocket, Expiring {
   readonly native: Socket;
   readonly remote: Address;
@@ -37,6 +37,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   sink!: ByteSink;
   unwritten = 0;
   readonly #tcp: TcpHandle | undefined;
+  readonly #host: TransportHost;
   #paused = false;
   // How much had been read when it was paused.
   #bytesRead = 0;
@@ -53,19 +54,12 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     this.native = socket;
     this.remote = { ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
     this.secure = secure;
+    this.#host = host;
     this.#tcp = secure ? tcpHandleOf(socket) : undefined;
     // Whatever the server was made with: a peer that has ended its half is still sent what it asked for.
     socket.allowHalfOpen = true;
     this.setNoDelay(true);
-    socket.on("data", (chunk: Uint8Array) => {
-      try {
-        if (!this.#closed && !this.sink.data(chunk)) this.#pause();
-      } catch (error) {
-        // Out of here it would end the process.
-        host.report(error);
-        this.destroy();
-      }
-    });
+    socket.on("data", (chunk: Uint8Array) => this.take(chunk));
     socket.on("end", () => {
       this.#peerEnded = true;
       if (!this.#paused) this.#tellEnd();
@@ -73,6 +67,17 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     // Node tells of the end of the socket with "close" right after.
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
+  }
+
+  /** Hands over what has been read. */
+  take(chunk: Uint8Array): void {
+    try {
+      if (!this.#closed && !this.sink.data(chunk)) this.#pause();
+    } catch (error) {
+      // Out of here it would end the process.
+      this.#host.report(error);
+      this.destroy();
+    }
   }
 
   #pause(): void {

@@ -21,9 +21,15 @@ import type { Answer, Opening, Peer, Refusal, TransportHost } from "../transport
  * @param socket The socket that was accepted; nothing of a request has been read from it.
  * @param host The server.
  * @param peer Who is at its other end.
+ * @param spoken Whether HTTP is spoken already, so that whoever is turned away is told so.
  */
-export function openTcp(socket: ByteSocket, host: TransportHost, peer: Peer = socket): void {
-  new TcpOpening(socket, host, peer).begin();
+export function openTcp(
+  socket: ByteSocket,
+  host: TransportHost,
+  peer: Peer = socket,
+  spoken = false,
+): void {
+  new TcpOpening(socket, host, peer, spoken).begin();
 }
 
 class TcpOpening implements ByteSink, Expiring {
@@ -31,6 +37,7 @@ class TcpOpening implements ByteSink, Expiring {
   readonly #host: TransportHost;
   readonly #peer: Peer;
   readonly #parser: RequestHeadParser;
+  readonly #spoken: boolean;
   #opening: Opening | null = null;
   // What has come while nothing could be read: before the accept or during the answer is decided.
   #held: readonly Uint8Array[] = NONE;
@@ -47,7 +54,8 @@ class TcpOpening implements ByteSink, Expiring {
   #handedOver: boolean | undefined;
   #deadline = 0;
 
-  constructor(socket: ByteSocket, host: TransportHost, peer: Peer) {
+  constructor(socket: ByteSocket, host: TransportHost, peer: Peer, spoken: boolean) {
+    this.#spoken = spoken;
     this.#socket = socket;
     this.#host = host;
     this.#peer = peer;
@@ -69,7 +77,8 @@ class TcpOpening implements ByteSink, Expiring {
 
   #accepted(opening: Opening | Refusal): void {
     if (typeof opening === "number") {
-      this.#drop();
+      if (this.#spoken) this.#refuse(new HttpError(opening, "Cannot take this connection"));
+      else this.#drop();
       return;
     }
     this.#opening = opening;

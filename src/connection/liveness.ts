@@ -1,4 +1,4 @@
-import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import { sessionOf, type WebSocketConnection } from "./connection.ts";
 import { Ticker } from "../base/ticker.ts";
 
 /** So many bytes wait for a reader that is slow, and not merely for the end of a turn. */

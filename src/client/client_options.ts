@@ -1,0 +1,244 @@
+import type { WebSocketError } from "../base/errors.ts";
+import type { DebugLevel, Logger } from "../base/logger.ts";
+import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
+import { WebSocketConnection } from "../connection/connection.ts";
+import { type ConnectionHandlers, readHandlers } from "../connection/handlers.ts";
+import {
+  type ConnectionClass,
+  type ExtensionLike,
+  numberIn,
+  readConnectionClass,
+  type Reader,
+  readExtensions,
+  readLogger,
+  readSubprotocols,
+} from "../connection/option_readers.ts";
+import { type Extension, formatFields } from "../protocol/mod.ts";
+
+/** How a client speaks TLS. Texts are PEM. */
+export interface ClientTls {
+  /**
+   * The certificates of those who may have signed the server's, or the server's own. Under Deno these are
+   * trusted beside those of the system, under Bun instead of them.
+   */
+  ca?: string | string[];
+  /** The client's own certificate; together with `key`. It is not shown to another host after a redirect. */
+  cert?: string;
+  /** Its private key. */
+  key?: string;
+  /** The name that the server's certificate has to be for; default the host of the URL. */
+  servername?: string;
+  /**
+   * false accepts any certificate, also one that is self-signed or somebody else's: whoever is between can
+   * read and change everything. For tests. Not under Deno.
+   */
+  rejectUnauthorized?: boolean;
+}
+
+/** The options of {@linkcode connect}. Times are in seconds, sizes in bytes. */
+export interface ConnectOptions<C extends WebSocketConnection = WebSocketConnection> {
+  /** The handlers of the connection, set before anything can come. */
+  handlers?: ConnectionHandlers<C>;
+  /** The class of the connection; default `WebSocketConnection`. */
+  connectionClass?: ConnectionClass<C>;
+  /** Header fields to send beside those of the protocol, as `Authorization`, `Cookie` and `Origin`. */
+  headers?: Headers | Record<string, string> | [name: string, value: string][];
+  /** The subprotocols to offer, most wanted first. */
+  subprotocols?: string[];
+  /** The extensions to offer: "permessage-deflate", `permessageDeflate({ … })`, or some of the user's own. */
+  extensions?: ExtensionLike | ExtensionLike[];
+  /** How to speak TLS with a `wss:` URL. */
+  tls?: ClientTls;
+  /** The path of a Unix socket to connect to, whatever the host of the URL. */
+  unix?: string;
+  /** How long all may take until the WebSocket is open, redirects included; default 10. */
+  handshakeTimeout?: number;
+  /** Gives up before the WebSocket is open; later it has no meaning. */
+  signal?: AbortSignal;
+  /** How many redirects are followed; default 5. From `wss:` to `ws:` none is. */
+  maxRedirects?: number;
+
+  /** Messages of fewer bytes are not compressed; default 1024. */
+  compressionThreshold?: number;
+  /** The most bytes of a message that is taken, after decompression; default 16 MiB. */
+  maxRecvSize?: number;
+  /** The most bytes of a message that is sent; default no limit. */
+  maxSendSize?: number;
+  /** The most frames of a message; default 131,072. */
+  maxFragments?: number;
+  /** The most bytes set aside for a message before they have come; default 64 KiB. */
+  maxReserve?: number;
+  /** The most pings and pongs that are taken in a second; default 1000. */
+  maxControlFrames?: number;
+  /** The most bytes of the response head; default 16 KiB. */
+  maxHeaderSize?: number;
+  /** The most header fields of the response; default 100. */
+  maxHeaderFields?: number;
+  /** When more waits to be sent, `send…` gives false; when more waits for handlers, reading stops. Default 1 MiB. */
+  highWaterMark?: number;
+  /** When more waits to be sent, the server is too slow and is dropped; default 64 MiB. */
+  maxBufferedAmount?: number;
+  /** How long the closing handshake may take; default 10. */
+  closeTimeout?: number;
+  /** A server from which nothing comes for so long, pongs included, is dropped; default 20, 0 for never. */
+  silenceMax?: number;
+  /** How often that is looked at; default half of it. */
+  silenceCheckInterval?: number;
+
+  /** How much is logged: 0 nothing, 1 errors, 2 warnings too, 3 the course of things too, 4 frames too. Default 1. */
+  debug?: DebugLevel;
+  /** Takes what is logged; default `console`. */
+  logger?: Logger;
+}
+
+/** The options as they were read, with the defaults filled in. */
+export interface ClientSettings {
+  readonly handlers: ConnectionHandlers<unknown>;
+  readonly connectionClass: ConnectionClass<WebSocketConnection>;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly subprotocols: readonly string[];
+  readonly extensions: readonly Extension[];
+  readonly tls: ReadTls;
+  readonly unix: string | undefined;
+  readonly handshakeTimeout: number;
+  readonly signal: AbortSignal | undefined;
+  readonly maxRedirects: number;
+  readonly compressionThreshold: number;
+  readonly maxRecvSize: number;
+  readonly maxSendSize: number;
+  readonly maxFragments: number;
+  readonly maxReserve: number;
+  readonly maxControlFrames: number;
+  readonly maxHeaderSize: number;
+  readonly maxHeaderFields: number;
+  readonly highWaterMark: number;
+  readonly maxBufferedAmount: number;
+  readonly closeTimeout: number;
+  readonly silenceMax: number;
+  readonly silenceCheckInterval: number | undefined;
+  readonly debug: DebugLevel;
+  readonly logger: Logger;
+}
+
+/** The option `tls` as it was read. */
+export type ReadTls = Omit<ClientTls, "ca"> & { ca?: readonly string[] };
+
+/** What the protocol says by itself. */
+const OWN = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/;
+
+const readHeaders: Reader<[string, string][]> = (value, name) => {
+  if (typeof value !== "object" || value === null) throw invalid(name, value, "header fields");
+  let headers: [string, string][];
+  try {
+    headers = [...new Headers(value as Headers)];
+    formatFields(headers);
+  } catch (error) {
+    throw invalid(name, value, `header fields (${(error as Error).message})`);
+  }
+  const own = headers.find(([it]) => OWN.test(it));
+  if (own !== undefined) throw invalid(name, own[0], "fields that are not the protocol's own");
+  return headers;
+};
+
+const readOffers: Reader<readonly Extension[]> = (value, name) => {
+  const extensions = readExtensions(value, name);
+  for (const it of extensions) {
+    if (typeof it.offer === "function" && typeof it.accept === "function") continue;
+    throw invalid(name, it.name, "extensions that have offer() and accept(), which a client needs");
+  }
+  return extensions;
+};
+
+const TLS_NAMES = ["ca", "cert", "key", "servername", "rejectUnauthorized"];
+
+const readTls: Reader<ReadTls> = (value, name) => {
+  const takes = `{ ${TLS_NAMES.join(", ")} }`;
+  if (typeof value !== "object" || value === null) throw invalid(name, value, takes);
+  const { ca, ...others } = value as ClientTls;
+  const unknown = Object.keys(others).find((it) => !TLS_NAMES.includes(it));
+  if (unknown !== undefined) throw invalid(`${name} with`, unknown, takes);
+  const texts = ca === undefined ? [] : [ca].flat();
+  for (const [key, text] of Object.entries({ ...others, ca: texts })) {
+    const right = key === "rejectUnauthorized"
+      ? typeof text === "boolean"
+      : key === "ca"
+      ? texts.every((it) => typeof it === "string")
+      : typeof text === "string" && text !== "";
+    // Not the value, which may be a private key.
+    if (text !== undefined && !right) throw wrongTls(key);
+  }
+  if ((others.cert === undefined) !== (others.key === undefined)) {
+    throw invalid(name, value, "cert and key together");
+  }
+  return ca === undefined ? others : { ...others, ca: texts };
+};
+
+function wrongTls(key: string): WebSocketError {
+  const takes = key === "rejectUnauthorized" ? "true or false" : "a text";
+  return invalid(`tls.${key}`, {}, takes);
+}
+
+const readText: Reader<string> = (value, name) => {
+  if (typeof value === "string" && value !== "") return value;
+  throw invalid(name, value, "a path");
+};
+
+const readSignal: Reader<AbortSignal> = (value, name) => {
+  if (value instanceof AbortSignal) return value;
+  throw invalid(name, value, "an AbortSignal");
+};
+
+const bytes = numberIn(SIZE);
+const count = numberIn(COUNT);
+const seconds = numberIn(TIME);
+
+const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = {
+  handlers: [(value) => readHandlers(value as object), {}],
+  connectionClass: [readConnectionClass, WebSocketConnection],
+  headers: [readHeaders, []],
+  subprotocols: [readSubprotocols, []],
+  extensions: [readOffers, []],
+  tls: [readTls, {}],
+  unix: [readText, undefined],
+  handshakeTimeout: [seconds, 10],
+  signal: [readSignal, undefined],
+  maxRedirects: [numberIn({ low: 0, high: 100, unit: "", whole: true }), 5],
+  compressionThreshold: [bytes, 1024],
+  maxRecvSize: [bytes, 16 * 1024 * 1024],
+  maxSendSize: [bytes, Number.MAX_SAFE_INTEGER],
+  maxFragments: [count, 131_072],
+  maxReserve: [count, 64 * 1024],
+  maxControlFrames: [count, 1000],
+  maxHeaderSize: [count, 16 * 1024],
+  maxHeaderFields: [count, 100],
+  highWaterMark: [bytes, 1024 * 1024],
+  maxBufferedAmount: [bytes, 64 * 1024 * 1024],
+  closeTimeout: [seconds, 10],
+  silenceMax: [seconds, 20],
+  silenceCheckInterval: [seconds, undefined],
+  debug: [numberIn({ low: 0, high: 4, unit: "", whole: true }), 1],
+  logger: [readLogger, console],
+};
+
+/**
+ * Checks a client's options and fills in the defaults.
+ *
+ * @param options The options.
+ * @returns What they mean.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT that names the option and what it takes.
+ */
+export function readClientOptions(options: object): ClientSettings {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("options", options, "an object");
+  }
+  const given = options as Record<string, unknown>;
+  const names = Object.keys(READERS);
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw invalid("option", unknown, names.join(", "));
+  return Object.fromEntries(
+    Object.entries(READERS).map(([name, [read, fallback]]) => [
+      name,
+      given[name] === undefined ? fallback : read(given[name], name),
+    ]),
+  ) as unknown as ClientSettings;
+}

@@ -1,0 +1,64 @@
+import { WebSocketError } from "../../base/errors.ts";
+import type { ByteSocket } from "./byte_socket.ts";
+
+/** How TLS is spoken with a server. */
+export interface DialTls {
+  /** The certificates of those who may have signed the server's, as PEM. */
+  readonly ca: readonly string[] | undefined;
+  /** The client's own certificate and its key, as PEM; both or none. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** The name that the server's certificate has to be for. */
+  readonly servername: string;
+  /** Whether a certificate that cannot be verified is refused. */
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Where to connect to. */
+export interface DialOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** The path of a Unix socket, which takes the place of the two above. */
+  readonly unix: string | undefined;
+  readonly tls: DialTls | undefined;
+  /** Gives it up. */
+  readonly signal: AbortSignal;
+  /** Told of the socket, whose sink it has to set, before anything is read. */
+  opened(socket: ByteSocket): void;
+  /** Told of what the sink throws. */
+  report(error: unknown): void;
+}
+
+/** Connects to a server with a runtime's own sockets; rejects when that fails. */
+export type Dial = (options: DialOptions) => Promise<void>;
+
+const dials = new Map<string, Dial>();
+
+/**
+ * Makes a runtime's sockets available; the entry point does so for those it brings.
+ *
+ * @param runtime The runtime.
+ * @param dial Its function.
+ */
+export function provideDial(runtime: "deno" | "bun", dial: Dial): void {
+  dials.set(runtime, dial);
+}
+
+/**
+ * Finds the function for this runtime.
+ *
+ * @returns The name of its transport, and the function.
+ * @throws {WebSocketError} ERR_UNSUPPORTED when there is none.
+ */
+export function selectDial(): { name: "deno_tcp" | "bun_tcp"; dial: Dial } {
+  // Bun imitates a little of Deno, so Bun is asked for first.
+  const runtime = "Bun" in globalThis ? "bun" : "deno";
+  const dial = dials.get(runtime);
+  if (dial === undefined || !(runtime === "bun" || "Deno" in globalThis)) {
+    throw new WebSocketError(
+      "ERR_UNSUPPORTED",
+      "Cannot connect on this runtime: use Deno or Bun, and import @duet/websocket/client",
+    );
+  }
+  return { name: `${runtime}_tcp`, dial };
+}

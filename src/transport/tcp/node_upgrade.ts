@@ -1,0 +1,44 @@
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { WebSocketError } from "../../base/errors.ts";
+import { formatFields } from "../../protocol/mod.ts";
+import { keepIncoming } from "../incoming.ts";
+import type { TransportHost, UpgradeEvent } from "../transport.ts";
+import { NodeByteSocket } from "./node_byte_socket.ts";
+import { openTcp } from "./tcp_opening.ts";
+
+/**
+ * Takes over a socket whose request head a `node:http` or `node:https` server has read. From the head on, this
+ * is what any socket gets: the head is read once more from what Node has made of it, with our rules and limits.
+ *
+ * @param event What the server's `upgrade` event gave.
+ * @param host Our server.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event.
+ */
+export function openUpgrade(
+  [request, socket, head]: UpgradeEvent,
+  host: TransportHost,
+): void {
+  if (
+    !Array.isArray(request?.rawHeaders) || typeof socket?.write !== "function" ||
+    !(head instanceof Uint8Array)
+  ) {
+    throw new WebSocketError(
+      "ERR_INVALID_ARGUMENT",
+      "Cannot upgrade this: give the request, the socket and the head of a node:http server's upgrade event",
+    );
+  }
+  const { method, url, httpVersion, rawHeaders } = request;
+  const fields: [string, string][] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) fields.push([rawHeaders[i], rawHeaders[i + 1]]);
+  const text = `${method} ${url} HTTP/${httpVersion}\r\n${formatFields(fields)}\r\n`;
+  const native = socket as Socket;
+  keepIncoming(native, request);
+  // What was to keep HTTP's connections from idling does not hold for this one.
+  native.setTimeout?.(0);
+  const secure = (native as { encrypted?: boolean }).encrypted === true;
+  const taken = new NodeByteSocket(native, secure, host);
+  openTcp(taken, host, taken, true);
+  const bytes = Buffer.from(text, "latin1");
+  taken.take(head.length === 0 ? bytes : Buffer.concat([bytes, head]));
+}
