@@ -32,7 +32,10 @@ export class WebSocketVersion {
    */
   constructor(version: number | string | WebSocketVersion) {
     const number = numberOf(version);
-    if (!WebSocketVersion.exists(number)) throw invalid("version", version, "13, 8 or 7");
+    if (!WebSocketVersion.exists(number)) {
+      const shown = typeof version === "number" ? String(version) : version;
+      throw invalid("version", shown, "13, 8 or 7");
+    }
     this.number = number;
   }
 

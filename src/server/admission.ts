@@ -187,7 +187,7 @@ function openingHost<S, C extends WebSocketConnection>(
 
 /** What `onConnect` has decided. */
 function welcome(opening: ServerOpening, result: unknown): Opening | Refusal {
-  const refused = result !== undefined && result !== null && !result;
+  const refused = result === false || result === 0 || result === "";
   if (!refused && !opening.aborted) return opening;
   opening.failed();
   return 403;

@@ -59,8 +59,7 @@ export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
 };
 
 export const readListener: Reader<unknown> = (value) => {
-  // What else is no listener the transport tells at the start, when it looks at it.
-  // What only the servers of node:http, node:https and node:http2 have.
+  // What only the servers of node:http, node:https and node:http2 have; the rest the transport looks at.
   if (
     typeof value === "object" && value !== null &&
     ("closeIdleConnections" in value || "updateSettings" in value)

@@ -111,7 +111,7 @@ const WRONG: [name: string, answer: () => Response, why: RegExp][] = [
   [
     "a status that is not final",
     () => Object.defineProperty(new Response(null), "status", { value: 103 }),
-    /onRequest failed: Cannot answer with status 103/,
+    /onRequest failed: it gave a Response of status 103/,
   ],
   [
     "a body that fails at once",
