@@ -107,7 +107,7 @@ for (const path of allPaths) {
               ...hold.begin(told).handlers,
               disconnect: (_connection, code) => codes.add(code),
             }),
-            closeTimeout: 0.2,
+            closeTimeout: 0.05,
           });
           using client = await openOver(path, served.url);
           client.write(concat(MESSAGES, PING));
