@@ -58,6 +58,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   // How it ended, while messages that came before are still to be told of, and how long that may take.
   #ending: readonly [code: number, reason: string] | null = null;
   #deadline = 0;
+  // Set when what waits has waited for too long before the channel was gone.
+  #late = false;
 
   constructor(connection: object) {
     this.connection = connection;
@@ -193,7 +195,10 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   }
 
   closing(): void {
-    if (this.state === "ready") this.state = "disconnecting";
+    if (this.state === "ready") {
+      this.state = "disconnecting";
+      if (this.delivery.waits) this.#startDeadline();
+    }
     this.outbox.channel = null;
     // From here on nothing is sent, so that positions must not move on.
     this.subscriptions?.end(this.error?.code === "ERR_TOO_SLOW");
@@ -210,8 +215,14 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
       return;
     }
     this.#ending = [code, reason];
-    startDeadline(this, this.#deadline = this.host.closeTimeout);
     this.delivery.close();
+    if (this.#late) this.expired();
+    else if (this.#deadline === 0) this.#startDeadline();
+  }
+
+  /** What waits may do so for `closeTimeout`, from the first sign of the end on. */
+  #startDeadline(): void {
+    startDeadline(this, this.#deadline = this.host.closeTimeout);
   }
 
   // What topics ask for.
@@ -258,14 +269,18 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
 
   /** What waits is told of, or has waited for too long. */
   expired(): void {
-    const [code, reason] = this.#ending!;
+    if (this.#ending === null) {
+      this.#late = true;
+      return;
+    }
+    const [code, reason] = this.#ending;
     this.#ending = null;
-    cancelDeadline(this, this.#deadline);
     this.#finish(code, reason);
   }
 
   #finish(code: number, reason: string): void {
     this.state = "disconnected";
+    if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.live = this.#peer = null;
     this.host.closed(this.connection);
     this.delivery.end();

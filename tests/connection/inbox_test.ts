@@ -147,6 +147,24 @@ for (const path of allPaths) {
       }
     }
 
+    it("a peer that closes, but not its socket, is told of after one closeTimeout, not two", async () => {
+      const order = new Journal<string>();
+      await using served = await serveOver(path, {
+        ...handling({
+          ready: (connection) => connection.pause(),
+          disconnect: (_connection, code) => order.add(`${code}`),
+        }),
+        closeTimeout: 0.5,
+      });
+      using client = await openOver(path, served.url);
+      client.socket.allowHalfOpen = true;
+      client.write(concat(MESSAGES, CLOSE));
+      assertEquals(await client.closeCode(), 4001);
+      // Both are timers of this process, so that they come in this order on a busy machine too.
+      setTimeout(() => order.add("later"), 900);
+      assertEquals(await order.first(2), ["4001", "later"]);
+    });
+
     it("a ready handler that sends while isReady ends when the peer closes", async () => {
       const ended = new Journal<string>();
       await using served = await serveOver(
