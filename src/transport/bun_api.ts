@@ -106,8 +106,6 @@ export interface BunHttpServer {
   /** undefined on a Unix socket, as the host name is. */
   readonly port?: number;
   readonly hostname?: string;
-  /** How many requests are under way: being received, handled or answered. */
-  readonly pendingRequests: number;
   /** null on a Unix socket, and for a copy of a request. */
   requestIP(request: Request): { address: string; port: number } | null;
   /** Sets for how many seconds nothing may be sent or received on the request's connection. */

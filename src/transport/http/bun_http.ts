@@ -17,9 +17,6 @@ import { checkRequest, findInfo, mountMistake } from "./mount_mistake.ts";
 /** The longest that Bun lets nothing happen on a connection, in seconds; by itself it cuts a handler after 10. */
 const LONGEST_IDLE = 255;
 
-/** How often it is looked whether requests are still under way; Bun tells of connections only. */
-const REQUESTS_POLL_MS = 10;
-
 /** `Bun.serve` with its `websocket` handlers. */
 export class BunHttpTransport implements Transport {
   static readonly capabilities: Capabilities = {
@@ -33,8 +30,8 @@ export class BunHttpTransport implements Transport {
   };
   readonly #host: TransportHost;
   #server: BunHttpServer | null = null;
-  // Stopped, with requests that may be under way.
-  #stopped: BunHttpServer | null = null;
+  // Stopped, and settled when nothing is under way any more.
+  #stopped: { readonly server: BunHttpServer; readonly idle: Promise<void> } | null = null;
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -68,26 +65,30 @@ export class BunHttpTransport implements Transport {
   }
 
   stop(): Promise<void> {
-    this.#stopped = this.#server;
+    const server = this.#server;
     this.#server = null;
-    this.#stopped?.stop(false).catch((error) => this.#host.report(error));
+    if (server !== null) {
+      const idle = server.stop(false).catch((error) => this.#host.report(error));
+      this.#stopped = { server, idle };
+    }
     return Promise.resolve();
   }
 
-  /** Bun would wait for clients that have sent half a request too, for as long as they like. */
+  /**
+   * Bun waits for clients that have sent half a request for as long as they like. To drop them drops all else
+   * too, and Bun does not tell which WebSockets it has told the end of and is still sending to.
+   */
   async end(): Promise<void> {
-    const server = this.#stopped;
+    if (this.#stopped === null) return;
+    const { server, idle } = this.#stopped;
     this.#stopped = null;
-    if (server === null) return;
-    const late = performance.now() + this.#host.limits.closeTimeout * 1000;
-    while (server.pendingRequests > 0 && performance.now() < late) {
-      await new Promise((resolve) => setTimeout(resolve, REQUESTS_POLL_MS));
-    }
-    try {
-      await server.stop(true);
-    } catch (error) {
-      this.#host.report(error);
-    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<true>((resolve) => {
+      timer = setTimeout(() => resolve(true), this.#host.limits.closeTimeout * 1000);
+    });
+    const waits = await Promise.race([idle, late]);
+    clearTimeout(timer);
+    if (waits === true) await server.stop(true).catch((error) => this.#host.report(error));
   }
 
   async upgrade(request: Request, info: unknown): Promise<Response> {
