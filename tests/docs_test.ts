@@ -37,7 +37,10 @@ describe("the documentation", () => {
   });
 
   it("names in docs/ARCHITECTURE.md files that there are", () => {
-    const files = ["mod.ts", ...["src", "tests", "bun"].flatMap((it) => findFiles(it, ".ts"))];
+    const files = [
+      "mod.ts",
+      ...["src", "tests", "bun", "client"].flatMap((it) => findFiles(it, ".ts")),
+    ];
     const named = [...read("docs/ARCHITECTURE.md").matchAll(/`([\w./]+\.ts)`/g)].map(([, it]) =>
       it
     );
