@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import type { WebSocketConnection } from "../../mod.ts";
 import { Roster } from "../../src/server/roster.ts";
