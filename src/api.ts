@@ -49,7 +49,7 @@ export type { SlowPolicy, TopicSettings, TopicsOption } from "./topics/topic_set
 export type { TopicCounts } from "./topics/topic_host.ts";
 export type { StreamCounts } from "./topics/follower.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
-export type { ConnectionClass, ExtensionLike } from "./connection/option_readers.ts";
+export type { ConnectionClass, ExtensionLike, MessageOrder } from "./connection/option_readers.ts";
 export type {
   BunWebSocketOptions,
   HandlersOf,

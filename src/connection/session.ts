@@ -19,6 +19,7 @@ export interface ConnectionHost {
   readonly compressionThreshold: number;
   readonly highWaterMark: number;
   readonly maxBufferedAmount: number;
+  readonly maxConcurrentMessages: number;
   /** Seconds. */
   readonly closeTimeout: number;
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
@@ -26,6 +27,8 @@ export interface ConnectionHost {
   opened(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
+  /** Logs what the application should know. */
+  warn(message: string, connection: object): void;
 }
 
 /** The state of one connection from its accept to its end, behind the public API. */
