@@ -24,6 +24,7 @@ export type {
   SubscribeResult,
   TopicSubscription,
 } from "./connection/subscribing.ts";
+export type { LimitMembers } from "./connection/limit_members.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";

@@ -1,10 +1,11 @@
 import { messageOf, WebSocketError } from "../base/errors.ts";
+import { signalOf, type WaitOptions } from "../base/signal.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
-import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
+import { Pulls } from "./pulls.ts";
 import { BusyHandlers, type BusyHandlersOwner } from "./busy_handlers.ts";
 
 /** What a delivery needs of its connection. */
@@ -252,12 +253,12 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(options: PullOptions | undefined): Promise<Message | null> {
+  pull(options?: WaitOptions): Promise<Message | null> {
     const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
     if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
     let signal: AbortSignal | undefined;
     try {
-      if (options !== undefined) signal = signalOf(options);
+      signal = signalOf("recv()", options);
     } catch (error) {
       return Promise.reject(error);
     }
