@@ -31,6 +31,8 @@ export interface ConnectionHost {
 /** The state of one connection from its accept to its end, behind the public API. */
 export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicSession, Expiring {
   readonly connection: object;
+  /** What made the connection: a server, or nothing where it is a client's. */
+  readonly server: unknown;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
   readonly tuning: Tuning;
@@ -61,8 +63,9 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   // Set when what waits has waited for too long before the channel was gone.
   #late = false;
 
-  constructor(connection: object) {
+  constructor(connection: object, server: unknown) {
     this.connection = connection;
+    this.server = server;
     this.delivery = new Delivery(this);
     this.outbox = new Outbox(this);
     this.tuning = new Tuning(this);

@@ -88,7 +88,8 @@ export class Admission<S, C extends WebSocketConnection> {
     const session = sessionOf(connection);
     session.attach(this.#connectionHost, peer);
     roster.seat(peer, connection);
-    const opening = new ServerOpening(this.#openingHost, session);
+    if (peer.prepared?.data !== undefined) connection.data = peer.prepared.data;
+    const opening = new ServerOpening(this.#openingHost, session, peer.prepared);
     try {
       const result = settings.onConnect?.(server, connection);
       return isThenable(result)
@@ -128,7 +129,7 @@ export class Admission<S, C extends WebSocketConnection> {
     if (!this.#parts.roster.wait(connection, ip)) return 503;
     const session = sessionOf(connection);
     session.attach(this.#connectionHost, peer);
-    return new ServerOpening(this.#openingHost, session, true);
+    return new ServerOpening(this.#openingHost, session, undefined, true);
   }
 }
 
