@@ -32,6 +32,8 @@ export type {
   TopicSubscription,
 } from "./connection/subscribing.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
+export type { Routed, RouteOptions } from "./server/route_options.ts";
+export type { AnyRouteParams, RouteParams } from "./server/route_params.ts";
 export type { ServerStreamMembers } from "./server/stream_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";

@@ -8,11 +8,19 @@ export interface ConnectionContext<C> {
    * here: there it is undefined.
    */
   readonly server: AnyServerOf<C>;
+  /**
+   * The parameters of the route that it came by, percent-decoded: those with a name by their names, those
+   * without by their number from "0" on. On a server without routes there are none.
+   */
+  readonly params: Readonly<Record<string, string | undefined>>;
 }
+
+const NO_PARAMS: Readonly<Record<string, string | undefined>> = Object.freeze({});
 
 /** What is known of a connection's place. */
 export interface ContextSession {
   readonly server: unknown;
+  readonly params: Readonly<Record<string, string | undefined>> | null;
 }
 
 /**
@@ -29,6 +37,12 @@ export function defineContext<C extends object>(
     configurable: true,
     get(this: C) {
       return sessionOf(this).server;
+    },
+  });
+  Object.defineProperty(prototype, "params", {
+    configurable: true,
+    get(this: C) {
+      return sessionOf(this).params ?? NO_PARAMS;
     },
   });
 }

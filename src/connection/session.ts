@@ -33,6 +33,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   readonly connection: object;
   /** What made the connection: a server, or nothing where it is a client's. */
   readonly server: unknown;
+  /** The parameters of its route, if it came by one. */
+  params: Readonly<Record<string, string | undefined>> | null = null;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
   readonly tuning: Tuning;

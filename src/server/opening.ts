@@ -216,13 +216,7 @@ export class ServerOpening implements Opening {
   }
 
   #refuse(error: unknown): Answer {
-    if (error instanceof HttpError) {
-      return {
-        status: error.status,
-        headers: Object.entries(error.headers),
-        body: `${error.message}\n`,
-      };
-    }
+    if (error instanceof HttpError) return answerOf(error);
     this.#failed(error);
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
@@ -236,7 +230,13 @@ export class ServerOpening implements Opening {
 const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
-const DROP: Answer = { status: 0 };
+/** Not a word. */
+export const DROP: Answer = { status: 0 };
+
+/** Answers a request that cannot be served. */
+export function answerOf({ status, headers, message }: HttpError): Answer {
+  return { status, headers: Object.entries(headers), body: `${message}\n` };
+}
 
 function full(): HttpError {
   return new HttpError(503, "Cannot take another connection: try again later", {

@@ -2,6 +2,7 @@ import type { AnyServerOf } from "../connection/any_server.ts";
 import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
@@ -21,6 +22,7 @@ import type {
 } from "./options.ts";
 import type { PreparedUpgrade } from "./prepared_upgrade.ts";
 import { defineProperties, type PropertiesOf } from "./properties.ts";
+import type { Routed, RouteOptions } from "./route_options.ts";
 import { checkExtensionChange } from "./settings.ts";
 import { defineStreamMembers, type ServerStreamMembers } from "./stream_members.ts";
 import { defineTopicMembers, type ServerTopicMembers } from "./topic_members.ts";
@@ -150,6 +152,52 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   /** Shuts the server down at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  // Paths.
+
+  /**
+   * Has the server serve a path, with handlers of its own for the connections that come by it. Of several
+   * routes that fit, the one that tells the path most closely is taken; as soon as there is one route, every
+   * other path is answered 404. A connection is made, and `onAccept` and `onConnect` are called, only once its
+   * request has come.
+   *
+   * @param pattern The path, as `URLPattern` understands it: "/chat/:room", "/files/*".
+   * @param handlers Handlers for its connections, set before `onConnect` is called.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a pattern that is none or is there already, and for what a
+   * route cannot have; ERR_UNSUPPORTED for what the transport cannot do.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer();
+   * server.route("/chat/:room", {
+   *   ready: (connection) => connection.send(`Welcome to ${connection.params.room}`),
+   * });
+   * server.route("/upload", { maxRecvSize: 1024, handlers: { binary: (_, { length }) => length } });
+   * ```
+   */
+  route<Pattern extends string>(
+    pattern: Pattern,
+    handlers: ConnectionHandlers<Routed<C, Pattern>>,
+  ): this;
+  /**
+   * Has the server serve a path, with options of its own for the connections that come by it.
+   *
+   * @param pattern The path.
+   * @param options What is different for its connections, and their handlers.
+   * @returns The server.
+   * @throws {WebSocketError} As with handlers.
+   */
+  route<Pattern extends string, R extends C = C>(
+    pattern: Pattern,
+    options: RouteOptions<R, Pattern>,
+  ): this;
+  route(pattern: string, given: object): this {
+    this.#parts.reports.keeping(() => this.#parts.routes.add(pattern, given));
+    return this;
   }
 
   // In an application's own HTTP server.

@@ -6,12 +6,15 @@
  */
 import { connect, type ConnectOptions } from "../../../client/mod.ts";
 import {
+  type AnyRouteParams,
   type AnyServer,
   type ConnectionHandlers,
   type ConnectionInit,
   MemoryEngine,
   permessageDeflate,
   type PreparedUpgrade,
+  type RouteOptions,
+  type RouteParams,
   WebSocketConnection,
   WebSocketServer,
   type WebSocketServerOptions,
@@ -77,6 +80,53 @@ exactly<WebSocketServer<Player>>()(players, true);
 await players.upgrade(request, info, { data: { id: "ada" }, headers: new Headers() });
 const prepared: PreparedUpgrade<User> = { headers: { "Set-Cookie": "a=1" }, subprotocol: "chat" };
 await players.upgrade(request, info, prepared);
+
+// Routes: parameters from the pattern, and the class from the options.
+
+players
+  .route("/chat/:room", {
+    ready(player) {
+      exactly<string>()(player.params.room, true);
+      player.score += player.params.room.length;
+    },
+    utf8: undefined,
+  })
+  .route("/files/:name.:type?/*", {
+    handlers: {
+      ready({ params }) {
+        exactly<string>()(params.name, true);
+        exactly<string | undefined>()(params.type, true);
+        exactly<string | undefined>()(params["0"], true);
+      },
+    },
+    maxRecvSize: maybe ? 1024 : undefined,
+  })
+  .route("/:a(\\d+)?/:b_2+", {
+    ready({ params }) {
+      exactly<string | undefined>()(params.a, true);
+      exactly<string>()(params.b_2, true);
+    },
+  })
+  .route("/books{/:id}?", {
+    ready({ params }) {
+      exactly<string | undefined>()(params["id"], true);
+    },
+  });
+exactly<AnyRouteParams & { readonly room: string }>()(
+  undefined as unknown as RouteParams<"/chat/:room">,
+  true,
+);
+class Champion extends Player {
+  readonly title: string = "";
+}
+players.route("/champions/:id", {
+  connectionClass: Champion,
+  handlers: { ready: (champion) => champion.sendUtf8(champion.title + champion.params.id) },
+});
+export const route: RouteOptions<Player, "/chat/:room"> = {
+  handlers: { ready: (it) => it.greet() },
+};
+players.route("/chat/:room/log", route.handlers ?? {});
 
 // Any server, and any connection.
 
