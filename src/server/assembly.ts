@@ -69,6 +69,7 @@ export function assemble<S, C extends WebSocketConnection>(
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
     accept: (peer) => routes.accept(peer),
+    left: (peer) => routes.left(peer),
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),

@@ -15,6 +15,8 @@ export interface RoutedOpeningHost {
    * @throws {HttpError} When there is none.
    */
   accept(url: string): Opening | Refusal | Promise<Opening | Refusal>;
+  /** The peer has left before that was decided on. */
+  left(): void;
 }
 
 /** The opening of a peer on a server with routes: from its request on it is that of its route. */
@@ -78,6 +80,7 @@ export class RoutedOpening implements Opening {
   failed(): void {
     this.#gone = true;
     this.#host.release();
-    this.#opening?.failed();
+    if (this.#opening === null) this.#host.left();
+    else this.#opening.failed();
   }
 }

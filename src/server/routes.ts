@@ -75,15 +75,23 @@ export class Routes<S, C extends WebSocketConnection> {
     if (stopping.aborted) return 503;
     const release = roster.reserve(peer.remote.ip, peer);
     if (release === undefined) return 503;
+    let admission = this.#admission;
     return new RoutedOpening({
       release,
       serve: () => this.#admission.serve(peer),
       accept: (url) => {
-        const [admission, params] = this.#find(url);
+        const [found, params] = this.#find(url);
         release();
+        admission = found;
         return admission.accept(peer, params);
       },
+      left: () => admission.left(peer),
     });
+  }
+
+  /** A peer has left before its accept was decided on. */
+  left(peer: Peer): void {
+    this.#admission.left(peer);
   }
 
   #find(url: string): [admission: Admission<S, C>, params: AnyRouteParams] {
