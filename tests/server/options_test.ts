@@ -51,6 +51,11 @@ for (const { name, transport } of transports) {
       make({ tls: { cert, key, ca: undefined } })();
     });
 
+    it("every option may be undefined, and stands for its default then", () => {
+      const names = Object.keys(OPTIONS).filter((it) => it !== "transport");
+      make(Object.fromEntries(names.map((name) => [name, undefined])))();
+    });
+
     it("an option of a wrong type, or with a hole or a wrong item in its array, is refused by name", () => {
       const loop: unknown[] = [];
       loop.push(loop);
