@@ -9,6 +9,7 @@ export { WebSocketConnection } from "./connection/connection.ts";
 export type { ConnectionInit, PingAnswers } from "./connection/connection_init.ts";
 export type { ConnectionHandlers, HandlerProperties } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
+export type { BinaryData } from "./base/bytes.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {
   Handshake,
@@ -25,6 +26,8 @@ export type {
   TopicSubscription,
 } from "./connection/subscribing.ts";
 export type { LimitMembers } from "./connection/limit_members.ts";
+export { ClosedError } from "./connection/closed_error.ts";
+export type { StreamMembers } from "./connection/message_streams.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";
