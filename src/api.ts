@@ -16,6 +16,7 @@ export type {
   HandlerProperties,
 } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
+export type { BinaryData } from "./base/bytes.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {
   Handshake,
@@ -32,6 +33,8 @@ export type {
   TopicSubscription,
 } from "./connection/subscribing.ts";
 export type { LimitMembers } from "./connection/limit_members.ts";
+export { ClosedError } from "./connection/closed_error.ts";
+export type { StreamMembers } from "./connection/message_streams.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { Routed, RouteOptions } from "./server/route_options.ts";
 export type { AnyRouteParams, RouteParams } from "./server/route_params.ts";
