@@ -41,8 +41,9 @@ export class Hub implements EngineEvents {
   readonly #upstream: Upstream;
   readonly #presence: PresenceKeeper;
   readonly #publisher: Publisher;
+  readonly #ready = Promise.withResolvers<void>();
   #number = 0;
-  #started: Promise<void> | null = null;
+  #started = false;
   #closed = false;
 
   /** @param options What it is made of. */
@@ -55,6 +56,8 @@ export class Hub implements EngineEvents {
     this.#upstream = new Upstream(this);
     this.#presence = new PresenceKeeper(this, options.presenceTime ?? 60);
     this.#publisher = new Publisher(this);
+    // Nobody has to wait for it.
+    this.#ready.promise.catch(() => {});
   }
 
   // Life.
@@ -62,18 +65,22 @@ export class Hub implements EngineEvents {
   /**
    * Starts the engine, unless it was: with the server, or with the first that asks for a topic.
    *
-   * @returns Settled once it is up. Rejects where it never will be, which is reported: nobody has to wait.
+   * @returns The same as {@linkcode Hub.ready}.
    */
   start(): Promise<void> {
-    if (this.#started !== null) return this.#started;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#started = promise;
-    promise.catch(() => {});
+    if (this.#started) return this.ready;
+    this.#started = true;
+    const { resolve, reject } = this.#ready;
     proceed(() => this.engine.start(this), resolve, (error) => {
       this.report(asError(error));
       reject(error);
     });
-    return promise;
+    return this.ready;
+  }
+
+  /** Settles once the engine is up for the first time. Rejects where it never will be, which is reported. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /**
@@ -89,7 +96,8 @@ export class Hub implements EngineEvents {
     for (const topic of this.all()) topic.close();
     this.#topics.clear();
     this.#lingering.clear();
-    if (this.#started !== null) await this.engine.close();
+    this.#ready.reject(closed());
+    if (this.#started) await this.engine.close();
   }
 
   // What the server and its connections ask for.
@@ -353,6 +361,7 @@ export class Hub implements EngineEvents {
   down(error: Error): void {
     if (this.#closed) return;
     this.report(error);
+    this.#options.onDown?.(error);
     this.#upstream.down();
     // Nobody knows when it comes back, and publishing is answered soon.
     for (const topic of this.all()) topic.publishNow();
@@ -363,6 +372,7 @@ export class Hub implements EngineEvents {
     if (this.#closed) return;
     this.#upstream.up();
     this.#presence.refresh();
+    this.#options.onUp?.();
   }
 
   /** Some subscriptions are gone. */
