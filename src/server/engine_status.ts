@@ -49,7 +49,7 @@ export interface EngineMessage {
 /** What the status needs of the hub. */
 interface EngineHost {
   readonly engine: Engine;
-  readonly ready: Promise<void>;
+  readonly life: { readonly ready: Promise<void> };
 }
 
 /** A server's engine as the server tells of it. */
@@ -80,7 +80,7 @@ export class EngineStatus implements ServerEngine {
   }
 
   get ready(): Promise<void> {
-    return this.#host.ready;
+    return this.#host.life.ready;
   }
 
   /** It cannot be reached. */

@@ -15,6 +15,7 @@ import type {
   Publication,
   PublishResult,
 } from "./engine.ts";
+import { EngineLife } from "./engine_life.ts";
 import type { Format } from "./envelope.ts";
 import type { ControlMessage, HubOptions } from "./hub_options.ts";
 import type { HubLimits } from "./limits.ts";
@@ -32,6 +33,8 @@ export class Hub implements EngineEvents {
   /** Names this server among those of the engine. */
   readonly id: string = randomBytes(9).toString("base64url");
   readonly engine: Engine;
+  /** Whether the engine was started, and is up for the first time. */
+  readonly life: EngineLife;
   readonly clock: Clock;
   readonly limits: HubLimits;
   readonly plain: Format;
@@ -41,9 +44,7 @@ export class Hub implements EngineEvents {
   readonly #upstream: Upstream;
   readonly #presence: PresenceKeeper;
   readonly #publisher: Publisher;
-  readonly #ready = Promise.withResolvers<void>();
   #number = 0;
-  #started = false;
   #closed = false;
 
   /** @param options What it is made of. */
@@ -56,8 +57,7 @@ export class Hub implements EngineEvents {
     this.#upstream = new Upstream(this);
     this.#presence = new PresenceKeeper(this, options.presenceTime ?? 60);
     this.#publisher = new Publisher(this);
-    // Nobody has to wait for it.
-    this.#ready.promise.catch(() => {});
+    this.life = new EngineLife(this.engine);
   }
 
   // Life.
@@ -65,22 +65,11 @@ export class Hub implements EngineEvents {
   /**
    * Starts the engine, unless it was: with the server, or with the first that asks for a topic.
    *
-   * @returns The same as {@linkcode Hub.ready}.
+   * @returns Settled once it is up. Rejects where it never will be, which is reported: nobody has to wait.
    */
   start(): Promise<void> {
-    if (this.#started) return this.ready;
-    this.#started = true;
-    const { resolve, reject } = this.#ready;
-    proceed(() => this.engine.start(this), resolve, (error) => {
-      this.report(asError(error));
-      reject(error);
-    });
-    return this.ready;
-  }
-
-  /** Settles once the engine is up for the first time. Rejects where it never will be, which is reported. */
-  get ready(): Promise<void> {
-    return this.#ready.promise;
+    this.life.start(this);
+    return this.life.ready;
   }
 
   /**
@@ -96,8 +85,7 @@ export class Hub implements EngineEvents {
     for (const topic of this.all()) topic.close();
     this.#topics.clear();
     this.#lingering.clear();
-    this.#ready.reject(closed());
-    if (this.#started) await this.engine.close();
+    await this.life.close();
   }
 
   // What the server and its connections ask for.
