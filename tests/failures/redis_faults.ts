@@ -2,10 +2,11 @@ import { Keys } from "../../src/redis/keys.ts";
 import { client } from "../redis/harness.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import type { TcpProxy } from "../support/tcp_proxy.ts";
-import type { FaultOf } from "./setting.ts";
+import type { FaultOf, Running } from "./setting.ts";
 
 /** One Redis that has written what it has answered, behind a proxy. */
-export interface Single {
+export interface Single extends Running {
+  readonly address: number;
   readonly redis: RedisServer;
   readonly proxy: TcpProxy;
 }

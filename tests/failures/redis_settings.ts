@@ -13,6 +13,15 @@ import { type Running, type Setting, setting } from "./setting.ts";
 
 const host = "127.0.0.1";
 
+/** Starts a master and its replica. */
+async function startPair(): Promise<[master: RedisServer, replica: RedisServer]> {
+  // By itself a master waits for 5 s for more replicas before it sends one its copy.
+  const start = () => RedisServer.start("--repl-diskless-sync-delay", "0");
+  const [master, replica] = await Promise.all([start(), start()]);
+  await follow(replica.port, master.port);
+  return [master, replica];
+}
+
 /** Settles once a replica has a copy and is told of each change. */
 async function copied(replica: number): Promise<void> {
   const wait = async () => {
@@ -31,7 +40,7 @@ async function follow(replica: number, master: number): Promise<void> {
 const single = setting(
   "one Redis",
   (port: number) => redisEngine(client(port)),
-  async (): Promise<Single & Running & { address: number }> => {
+  async (): Promise<Single> => {
     const redis = await RedisServer.start("--appendonly", "yes", "--appendfsync", "always");
     const proxy = await TcpProxy.start(redis.port);
     return {
@@ -59,8 +68,7 @@ const replicated = setting(
   "a Redis with a replica",
   (port: number) => redisEngine(client(port)),
   async (): Promise<Replicated> => {
-    const nodes: Replicated["nodes"] = [await RedisServer.start(), await RedisServer.start()];
-    await follow(nodes[1].port, nodes[0].port);
+    const nodes = await startPair();
     const proxy = await TcpProxy.start(nodes[0].port);
     return {
       nodes,
@@ -89,6 +97,7 @@ const replicated = setting(
     {
       name: "a replica that has missed nothing takes over, and the master is gone",
       loses: "maybe",
+      long: true,
       async happen({ nodes, proxy }) {
         const [master, replica] = nodes;
         await master.kill();
@@ -123,8 +132,7 @@ const sentinels = setting(
   (port: number) =>
     redisEngine(new Redis({ sentinels: [{ host, port }], name: MASTER_NAME, lazyConnect: true })),
   async (): Promise<Watched> => {
-    const nodes: Watched["nodes"] = [await RedisServer.start(), await RedisServer.start()];
-    await follow(nodes[1].port, nodes[0].port);
+    const nodes = await startPair();
     const sentinel = await RedisSentinel.start(nodes[0]);
     return {
       nodes,
@@ -154,6 +162,7 @@ const sentinels = setting(
     {
       name: "Sentinel asked to have the replica take over",
       loses: "maybe",
+      long: true,
       async happen(it) {
         await it.sentinel.ready();
         await it.sentinel.failover();
@@ -210,6 +219,7 @@ const cluster = setting(
     {
       name: "the connections for subscriptions cut",
       loses: false,
+      long: true,
       async happen({ address }) {
         await Promise.all(address.map((port) => ask(port, "client", "kill", "type", "pubsub")));
       },
@@ -217,6 +227,7 @@ const cluster = setting(
     {
       name: "the connections for commands cut",
       loses: false,
+      long: true,
       async happen({ address }) {
         await Promise.all(address.map((port) => ask(port, "client", "kill", "type", "normal")));
       },

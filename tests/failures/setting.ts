@@ -5,6 +5,8 @@ export interface Fault {
   readonly name: string;
   /** Whether what was stored is lost, which subscribers then have to be told; "maybe" where chance decides. */
   readonly loses: boolean | "maybe";
+  /** Whether the suite leaves it to `npm run failures`. */
+  readonly long?: boolean;
 }
 
 /** A fault, and what has it happen and be over. */
