@@ -6,6 +6,7 @@ import type { Transport, TransportHost, TransportKind } from "../transport/trans
 import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { Endpoint } from "./opening.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
@@ -23,6 +24,8 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
+  /** Who serves a path of its own, in a protocol on top of WebSocket. */
+  readonly endpoints: Map<string, Endpoint>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -73,9 +76,21 @@ export function assemble<S, C extends WebSocketConnection>(
     report: (error) => reports.report(error),
   };
   const transport = kind.make(host);
+  const endpoints = new Map<string, Endpoint>();
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const admission = new Admission({ ...parts, stopping: stopping.signal });
+  const admission = new Admission({ ...parts, endpoints, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
+  return {
+    settings,
+    reports,
+    roster,
+    kind,
+    transport,
+    lifecycle,
+    streams,
+    topics,
+    endpoints,
+    list,
+  };
 }

@@ -6,6 +6,7 @@ import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { PublishOptions, PublishResult } from "../connection/subscribing.ts";
 import type { Session } from "../connection/session.ts";
 import { Hub } from "../topics/hub.ts";
+import type { ControlMessage } from "../topics/hub_options.ts";
 import { MemoryEngine } from "../topics/memory_engine.ts";
 import type { Subscriber } from "../topics/subscription.ts";
 import type { Reports } from "./reports.ts";
@@ -28,6 +29,8 @@ export interface ServerPublishOptions extends PublishOptions {
 /** The topics of a server: a hub whose subscribers are connections. */
 export class Topics<S, C extends WebSocketConnection> {
   readonly hub: Hub;
+  /** Told of what a layer above, on this server or another, has sent to all servers. */
+  readonly control = new Set<(message: ControlMessage) => void>();
   /** What `server.topics` gives. */
   readonly list: TopicList<C>;
   readonly #parts: TopicsParts<S, C>;
@@ -53,6 +56,9 @@ export class Topics<S, C extends WebSocketConnection> {
         this.#tell("onTopicOpen", () => settings.onTopicOpen?.(server, topic)),
       onTopicClose: (topic) =>
         this.#tell("onTopicClose", () => settings.onTopicClose?.(server, topic)),
+      onControl: (message) => {
+        for (const tell of this.control) tell(message);
+      },
       report: (error, subscriber) =>
         reports.report(error, subscriber === undefined ? undefined : connectionOf<C>(subscriber)),
     });
