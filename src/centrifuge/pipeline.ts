@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { Malformed } from "./codec.ts";
 import type { Command } from "./messages.ts";
 
@@ -86,11 +87,11 @@ export class Pipeline {
   #yield(): void {
     this.#setPaused(true);
     this.#yielding = true;
-    setTimeout(() => {
+    setImmediate(() => {
       this.#yielding = false;
       this.#begun = 0;
       this.#pump();
-    }, 0);
+    });
   }
 
   #setPaused(paused: boolean): void {

@@ -1,6 +1,6 @@
 /**
  * Serves what the test suites of the protocol's client libraries assume:
- * `suite_server.ts --port N [--transport tcp]`. Prints the port once it listens.
+ * `suite_server.ts --port N [--transport tcp]`. Prints where it listens.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -60,5 +60,5 @@ new Centrifuge(server, {
 });
 
 await server.start();
-console.log(server.port);
+console.log(`listening on ws://127.0.0.1:${server.port}/connection/websocket`);
 process.once("SIGTERM", () => void server.shutdown().then(() => process.exit(0)));
