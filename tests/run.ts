@@ -54,6 +54,7 @@ const ENTRY_POINTS = [
   "mod.ts",
   "src/protocol/mod.ts",
   "src/redis/mod.ts",
+  "src/centrifuge/mod.ts",
   "bun/mod.ts",
   "client/mod.ts",
 ];
@@ -110,7 +111,7 @@ function check(
 /** The rest of bench/ and tests/ is Bun's: Bun's types clash with Deno's, so tsc checks those. */
 function moreFilesOfDeno(): string[] {
   const ofBun = /^bench\/(load\.ts|load\/|servers\/bun_|servers\/crossws_bun)|\.bun\.ts$/;
-  const excluded = /^tests\/(\.output|autobahn\/(reports|venv))\//;
+  const excluded = /^tests\/(\.output|autobahn\/(reports|venv)|centrifuge\/venv)\//;
   return [...findFiles("bench", ".ts"), ...findFiles("tests", ".ts")]
     .filter((file) => !ofBun.test(file) && !excluded.test(file));
 }

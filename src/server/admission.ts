@@ -7,7 +7,7 @@ import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
-import { type OpeningHost, ServerOpening } from "./opening.ts";
+import { type Endpoint, type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -28,6 +28,7 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly transport: Transport;
   readonly kind: TransportKind;
   readonly hub: Hub;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
   /** What connections have before `onConnect` is called. */
@@ -221,10 +222,11 @@ function connectionHost<S, C extends WebSocketConnection>(
 }
 
 function openingHost<S, C extends WebSocketConnection>(
-  { settings, roster, reports, requests, kind, stopping }: AdmissionParts<S, C>,
+  { settings, roster, reports, requests, endpoints, kind, stopping }: AdmissionParts<S, C>,
 ): OpeningHost {
   return {
     settings,
+    endpoints,
     engineExtends: !kind.capabilities.extensions,
     stopping,
     locate: (connection, ip) => roster.locate(connection, ip),

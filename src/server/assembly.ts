@@ -5,6 +5,7 @@ import { selectTransport } from "../transport/select.ts";
 import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { Endpoint } from "./opening.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
@@ -24,6 +25,8 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
   readonly routes: Routes<S, C>;
+  /** Who serves a path of its own, in a protocol on top of WebSocket. */
+  readonly endpoints: Map<string, Endpoint>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -75,9 +78,22 @@ export function assemble<S, C extends WebSocketConnection>(
     report: (error) => reports.report(error),
   };
   const transport = kind.make(host);
+  const endpoints = new Map<string, Endpoint>();
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const routes = new Routes({ ...parts, stopping: stopping.signal });
+  const routes = new Routes({ ...parts, endpoints, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, routes, list };
+  return {
+    settings,
+    reports,
+    roster,
+    kind,
+    transport,
+    lifecycle,
+    streams,
+    topics,
+    routes,
+    endpoints,
+    list,
+  };
 }

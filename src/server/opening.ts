@@ -10,6 +10,7 @@ import {
   type OpeningHandshake,
   readOpeningHandshake,
   type RequestHead,
+  requestUrl,
   versionNotServed,
 } from "../protocol/mod.ts";
 import { messageOf, WebSocketError } from "../base/errors.ts";
@@ -22,6 +23,9 @@ import { GAVE_UP, waitFor } from "./patience.ts";
 /** How long a promise of the `origin` handler may take. */
 const ORIGIN_SECONDS = 2;
 
+/** Takes over a connection to a path of its own; gives the subprotocol, of those that were offered. */
+export type Endpoint = (session: Session, offered: readonly string[]) => string | undefined;
+
 /** What an opening needs of the server. */
 export interface OpeningHost {
   readonly settings: Pick<
@@ -33,6 +37,8 @@ export interface OpeningHost {
     | "trustProxy"
     | "versions"
   >;
+  /** Who serves a path of its own. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Whether this engine negotiates its extensions by itself. */
   readonly engineExtends: boolean;
   /** Aborted once nobody is let in any more. */
@@ -145,8 +151,19 @@ export class ServerOpening implements Opening {
     // It was told to end, or the peer has left, while the origin was decided on.
     if (session.aborted) return undefined;
     this.#checkVersion(opening.version);
-    session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    const endpoint = this.#endpoint();
+    session.subprotocol = endpoint === undefined
+      ? this.#selectSubprotocol(opening.subprotocols)
+      : endpoint(session, opening.subprotocols);
     return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
+  }
+
+  /** Who serves this path, if it is not the application. */
+  #endpoint(): Endpoint | undefined {
+    const { endpoints } = this.#host;
+    if (endpoints.size === 0) return undefined;
+    const { head, secure } = this.#session;
+    return endpoints.get(new URL(requestUrl(head!, secure)).pathname);
   }
 
   #checkVersion(version: number): void {

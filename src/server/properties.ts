@@ -92,6 +92,14 @@ const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
   error: ({ reports }) => reports.lastError,
 };
 
+/**
+ * Gives the library access to what a server is made of.
+ *
+ * @param server The server.
+ * @returns Its parts.
+ */
+export let partsOf: (server: object) => AnyParts;
+
 type Values = Record<OptionName, unknown> & SilenceSettings;
 
 /**
@@ -99,12 +107,13 @@ type Values = Record<OptionName, unknown> & SilenceSettings;
  * the table of options.
  *
  * @param prototype The prototype of the class.
- * @param partsOf Gives what a server is made of.
+ * @param parts Gives what a server is made of.
  */
 export function defineProperties<Server extends object>(
   prototype: Server,
-  partsOf: (server: Server) => AnyParts,
+  parts: (server: Server) => AnyParts,
 ): void {
+  partsOf = parts as typeof partsOf;
   for (const [name, read] of Object.entries(READONLY)) {
     Object.defineProperty(prototype, name, {
       configurable: true,

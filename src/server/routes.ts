@@ -99,6 +99,7 @@ export class Routes<S, C extends WebSocketConnection> {
       const params = pattern.match(url);
       if (params !== null) return [admission, params];
     }
+    if (this.#parts.endpoints.has(new URL(url).pathname)) return [this.#admission, {}];
     throw new HttpError(404, "Cannot find a WebSocket at this path");
   }
 }

@@ -7,6 +7,7 @@ import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { PublishOptions, PublishResult } from "../connection/subscribing.ts";
 import type { Session } from "../connection/session.ts";
 import { Hub } from "../topics/hub.ts";
+import type { ControlMessage } from "../topics/hub_options.ts";
 import { MemoryEngine } from "../topics/memory_engine.ts";
 import type { Subscriber } from "../topics/subscription.ts";
 import { EngineStatus } from "./engine_status.ts";
@@ -30,6 +31,8 @@ export interface ServerPublishOptions extends PublishOptions {
 /** The topics of a server: a hub whose subscribers are connections. */
 export class Topics<S, C extends WebSocketConnection> {
   readonly hub: Hub;
+  /** Told of what a layer above, on this server or another, has sent to all servers. */
+  readonly control = new Set<(message: ControlMessage) => void>();
   /** What `server.topics` gives. */
   readonly list: TopicList<C>;
   /** What `server.engine` gives. */
@@ -59,6 +62,9 @@ export class Topics<S, C extends WebSocketConnection> {
         this.#tell("onTopicClose", () => settings.onTopicClose?.(server, topic)),
       onDown: (error) => this.engine.down(error),
       onUp: () => this.engine.up(),
+      onControl: (message) => {
+        for (const tell of this.control) tell(message);
+      },
       report: (error, subscriber) =>
         reports.report(error, subscriber === undefined ? undefined : connectionOf<C>(subscriber)),
     });
