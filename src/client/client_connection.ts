@@ -8,6 +8,7 @@ import { Liveness } from "../connection/liveness.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import { type OpeningAgreement, RequestHead, type ResponseHead } from "../protocol/mod.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
+import type { TransportName } from "../transport/transport.ts";
 import type { ByteSocket } from "../transport/tcp/byte_socket.ts";
 import { FrameChannel } from "../transport/tcp/frame_channel.ts";
 import { TCP_CAPABILITIES } from "../transport/tcp/tcp_capabilities.ts";
@@ -17,7 +18,7 @@ import type { ClientSettings } from "./client_options.ts";
 export interface ClientConnectionParts {
   readonly settings: ClientSettings;
   /** The name of the transport. */
-  readonly transport: "deno_tcp" | "bun_tcp";
+  readonly transport: TransportName;
   readonly socket: ByteSocket;
   /** The request that was sent. */
   readonly request: RequestHead;

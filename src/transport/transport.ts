@@ -3,8 +3,14 @@ import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
-/** The four transports by name: the runtime, then how its bytes reach us. */
-export type TransportName = "deno_http" | "deno_tcp" | "bun_http" | "bun_tcp";
+/** The transports by name: the runtime, then how its bytes reach us. */
+export type TransportName =
+  | "deno_http"
+  | "deno_tcp"
+  | "bun_http"
+  | "bun_tcp"
+  | "node_http"
+  | "node_tcp";
 
 /** What a transport can do; see the table in the README. */
 export interface Capabilities {

@@ -1,4 +1,5 @@
 import { WebSocketError } from "../../base/errors.ts";
+import { currentRuntime, type Runtime } from "../runtime.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 
 /** How TLS is spoken with a server. */
@@ -32,7 +33,7 @@ export interface DialOptions {
 /** Connects to a server with a runtime's own sockets; rejects when that fails. */
 export type Dial = (options: DialOptions) => Promise<void>;
 
-const dials = new Map<string, Dial>();
+const dials = new Map<Runtime, Dial>();
 
 /**
  * Makes a runtime's sockets available; the entry point does so for those it brings.
@@ -40,7 +41,7 @@ const dials = new Map<string, Dial>();
  * @param runtime The runtime.
  * @param dial Its function.
  */
-export function provideDial(runtime: "deno" | "bun", dial: Dial): void {
+export function provideDial(runtime: Runtime, dial: Dial): void {
   dials.set(runtime, dial);
 }
 
@@ -50,14 +51,13 @@ export function provideDial(runtime: "deno" | "bun", dial: Dial): void {
  * @returns The name of its transport, and the function.
  * @throws {WebSocketError} ERR_UNSUPPORTED when there is none.
  */
-export function selectDial(): { name: "deno_tcp" | "bun_tcp"; dial: Dial } {
-  // Bun imitates a little of Deno, so Bun is asked for first.
-  const runtime = "Bun" in globalThis ? "bun" : "deno";
-  const dial = dials.get(runtime);
-  if (dial === undefined || !(runtime === "bun" || "Deno" in globalThis)) {
+export function selectDial(): { name: `${Runtime}_tcp`; dial: Dial } {
+  const runtime = currentRuntime();
+  const dial = runtime && dials.get(runtime);
+  if (runtime === undefined || dial === undefined) {
     throw new WebSocketError(
       "ERR_UNSUPPORTED",
-      "Cannot connect on this runtime: use Deno or Bun, and import @duet/websocket/client",
+      "Cannot connect on this runtime: use Deno, Bun or Node, and import @duet/websocket/client",
     );
   }
   return { name: `${runtime}_tcp`, dial };

@@ -1,0 +1,190 @@
+import { once } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { handlerError, WebSocketError } from "../../base/errors.ts";
+import { HttpError, RequestHead, requestUrl } from "../../protocol/mod.ts";
+import { isPeerGone } from "../accept_failure.ts";
+import { openUpgrade } from "../tcp/node_upgrade.ts";
+import { TCP_CAPABILITIES } from "../tcp/tcp_capabilities.ts";
+import type {
+  Capabilities,
+  ListeningAddress,
+  ListenOptions,
+  Transport,
+  TransportHost,
+  UpgradeEvent,
+} from "../transport.ts";
+import { cannotOpen, decide } from "./http_upgrade.ts";
+
+/** How long a socket may be silent while a plain request is served, in milliseconds. */
+const SILENCE_MS = 300_000;
+/** The longest time between two looks at how long a request head takes, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** A `node:http` or `node:https` server of our own, whose upgrades are opened as `handleUpgrade()` does. */
+export class NodeHttpTransport implements Transport {
+  static readonly capabilities: Capabilities = TCP_CAPABILITIES;
+  readonly #host: TransportHost;
+  #server: Server | null = null;
+  // The requests whose responses have not gone out whole.
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(host: TransportHost) {
+    if (host.proxies !== undefined) {
+      throw new WebSocketError(
+        "ERR_UNSUPPORTED",
+        'Cannot use "proxyProtocol" on node_http: its HTTP server reads the socket. Use transport: "tcp".',
+      );
+    }
+    this.#host = host;
+  }
+
+  get listener(): unknown {
+    return this.#server;
+  }
+
+  async listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname = "0.0.0.0", port, tls, listener } = options;
+    if (listener !== undefined) {
+      throw new WebSocketError(
+        "ERR_UNSUPPORTED",
+        'Cannot use "listen" on node_http: it makes its own server. Use transport: "tcp", or for a node:http server handleUpgrade() in its upgrade event.',
+      );
+    }
+    const secure = tls !== undefined;
+    const server = await this.#create(tls);
+    server.on("upgrade", (...event) => this.handleUpgrade(...event));
+    server.on("request", (message, response) => {
+      const served = this.#serve(message, response, secure);
+      this.#underWay.add(served);
+      void served.then(() => this.#underWay.delete(served));
+    });
+    server.listen(port, hostname);
+    await once(server, "listening");
+    server.on("error", (error) => {
+      if (!isPeerGone(error)) this.#host.report(error);
+    });
+    this.#server = server;
+    const address = server.address() as { address: string; port: number };
+    return { ip: address.address, port: address.port, secure };
+  }
+
+  async #create(tls: ListenOptions["tls"]): Promise<Server> {
+    const { maxHeaderSize, maxHeaderFields, handshakeTimeout } = this.#host.limits;
+    const headersTimeout = Math.ceil(handshakeTimeout * 1000);
+    const options = {
+      maxHeaderSize,
+      headersTimeout,
+      requestTimeout: Math.max(SILENCE_MS, headersTimeout),
+      connectionsCheckingInterval: Math.min(headersTimeout || LOOK_MS, LOOK_MS),
+    };
+    // Only who serves with it pays for loading it.
+    const server = tls === undefined
+      ? (await import("node:http")).createServer(options)
+      : (await import("node:https")).createServer({
+        ...options,
+        ...tls,
+        handshakeTimeout: headersTimeout || SILENCE_MS,
+      });
+    // Node leaves out those beyond it without a word; ours finds that there is one too many.
+    server.maxHeadersCount = maxHeaderFields + 1;
+    server.timeout = SILENCE_MS;
+    return server;
+  }
+
+  handleUpgrade(...event: UpgradeEvent): void {
+    openUpgrade(event, this.#host);
+  }
+
+  /** Serves a request that is not to become a WebSocket; never rejects. */
+  async #serve(message: IncomingMessage, out: ServerResponse, secure: boolean): Promise<void> {
+    try {
+      await send(await this.#decide(message, out, secure), message, out);
+    } catch (error) {
+      // Its client has left, which is nobody's fault.
+      if (!message.socket.destroyed) this.#host.report(handlerError("onRequest", error));
+      out.destroy();
+    }
+  }
+
+  async #decide(
+    message: IncomingMessage,
+    out: ServerResponse,
+    secure: boolean,
+  ): Promise<Response> {
+    const { remoteAddress = "", remotePort = 0 } = message.socket;
+    let request: Request;
+    try {
+      request = requestOf(message, out, secure);
+    } catch (error) {
+      const status = error instanceof HttpError ? error.status : 400;
+      return new Response("Bad Request\n", { status });
+    }
+    const remote = { ip: remoteAddress, port: remotePort };
+    const decision = await decide(this.#host, request, remote, secure);
+    if (decision instanceof Response) return decision;
+    // Node calls everything an upgrade that we do.
+    decision.opening.failed();
+    return cannotOpen();
+  }
+
+  stop(): Promise<void> {
+    this.#server?.close();
+    return Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    const timer = setTimeout(
+      () => this.#server?.closeAllConnections(),
+      this.#host.limits.closeTimeout * 1000,
+    );
+    await Promise.all(this.#underWay);
+    clearTimeout(timer);
+    this.#server?.closeAllConnections();
+    this.#server = null;
+  }
+}
+
+/** Makes a request of the web of one of Node's; it throws for what cannot be one. */
+function requestOf(message: IncomingMessage, out: ServerResponse, secure: boolean): Request {
+  const { method = "GET", url = "/", rawHeaders } = message;
+  const headers = new Headers();
+  let fields = "";
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    headers.append(rawHeaders[i], rawHeaders[i + 1]);
+    fields += `\r\n${rawHeaders[i]}: ${rawHeaders[i + 1]}`;
+  }
+  const target = requestUrl(new RequestHead(method, url, 1, fields), secure);
+  const left = new AbortController();
+  out.once("close", () => {
+    if (!out.writableFinished) left.abort();
+  });
+  const { signal } = left;
+  if (method === "GET" || method === "HEAD") {
+    return new Request(target, { method, headers, signal });
+  }
+  const body = Readable.toWeb(message) as ReadableStream<Uint8Array>;
+  const init: RequestInit & { duplex: "half" } = { method, headers, signal, body, duplex: "half" };
+  return new Request(target, init);
+}
+
+/** What speaks of the connection is Node's to say. */
+const FRAMING = new Set(["connection", "keep-alive", "transfer-encoding"]);
+
+/** Sends a response of the web as one of Node's; rejects when its body fails or its client leaves. */
+async function send(
+  { status, headers, body }: Response,
+  { method }: IncomingMessage,
+  out: ServerResponse,
+): Promise<void> {
+  const fields = [...headers].filter(([name]) => !FRAMING.has(name));
+  out.writeHead(status, fields.flat());
+  if (body === null || method === "HEAD") {
+    await body?.cancel();
+    out.end();
+    if (!out.writableFinished) await Promise.race([once(out, "finish"), once(out, "close")]);
+  } else {
+    await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), out);
+  }
+}
