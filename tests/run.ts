@@ -77,6 +77,7 @@ const STEPS: Step[] = [
   },
   suite("deno", "the suite under Deno", "deno", (file) => !isBrowserTest(file)),
   suite("bun", "the suite under Bun", "bun", (file) => !isBrowserTest(file)),
+  suite("node", "the suite under Node", "node", (file) => !isBrowserTest(file)),
   suite("browser", "a real browser as the client, driven from Deno", "deno", isBrowserTest),
 ];
 
@@ -260,7 +261,7 @@ function fail(message: string): never {
 
 function chooseSteps(only: string | undefined, files: string[]): Step[] {
   if (only === undefined && files.length > 0) {
-    const names = files.flatMap((file) => isBrowserTest(file) ? ["browser"] : ["deno", "bun"]);
+    const names = files.flatMap((file) => isBrowserTest(file) ? ["browser"] : ["deno", "bun", "node"]);
     return STEPS.filter(({ name }) => names.includes(name));
   }
   if (only === undefined) return STEPS;
