@@ -21,7 +21,7 @@ provideDial("deno", dialDeno);
 provideDial("bun", dialBun);
 provideDial("node", dialNode);
 
-export type { ClientTls, ConnectOptions } from "../src/client/client_options.ts";
+export type { ClientTls, ConnectOptions, Reconnecting } from "../src/client/client_options.ts";
 export { bridge } from "../src/client/bridge.ts";
 export { connect } from "../src/client/connect.ts";
 export { RefusedError } from "../src/client/refused_error.ts";

@@ -24,6 +24,8 @@ export interface ClientConnectionParts {
   readonly request: RequestHead;
   readonly response: ResponseHead;
   readonly agreed: OpeningAgreement;
+  /** Told of its end, and whether the application wanted it. */
+  ended?(wanted: boolean): void;
 }
 
 /** Topics are a server's: a client asks its server for what it wants of them. */
@@ -89,10 +91,11 @@ export function openClient(
 
 /** A client as its connection sees it. */
 function clientHost(
-  { settings, transport }: ClientConnectionParts,
+  { settings, transport, ended }: ClientConnectionParts,
   log: LeveledLogger,
 ): ConnectionHost {
   let liveness: Liveness | undefined;
+  let wanted = false;
   return {
     maxRecvSize: settings.maxRecvSize,
     maxSendSize: settings.maxSendSize,
@@ -108,11 +111,16 @@ function clientHost(
       liveness = new Liveness(new Set([connection as WebSocketConnection]));
       liveness.schedule(silenceMax, silenceCheckInterval);
     },
+    left(connection) {
+      const { error } = sessionOf(connection as WebSocketConnection);
+      wanted ||= error?.code !== "ERR_TOO_SLOW";
+    },
     closed() {
       open--;
       liveness?.stop();
       // Without servers and other clients nobody else clears the timers.
       if (open === 0) tidyDeadlines();
+      ended?.(wanted);
     },
     report(error, connection) {
       report(error, connection as WebSocketConnection, log);

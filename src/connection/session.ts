@@ -24,6 +24,8 @@ export interface ConnectionHost {
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   readonly topics: ConnectionTopics<Session>;
   opened(connection: object): void;
+  /** The application, or what bounds its sending, has ended it. */
+  left?(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
 }
@@ -149,6 +151,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
       this.#peer?.destroy();
       return;
     }
+    this.host.left?.(this.connection);
     this.outbox.channel?.close(code, reason);
     // Whoever ends a connection wants no more of it.
     this.delivery.drop();
@@ -159,6 +162,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
       this.disconnect(undefined, "");
       return;
     }
+    this.host.left?.(this.connection);
     this.live?.terminate();
     this.delivery.drop();
   }

@@ -15,6 +15,14 @@ export interface DialTls {
   readonly rejectUnauthorized: boolean;
 }
 
+/** An HTTP proxy that is asked to connect. */
+export interface DialProxy {
+  readonly hostname: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`. */
+  readonly authorization: string | undefined;
+}
+
 /** Where to connect to. */
 export interface DialOptions {
   readonly hostname: string;
@@ -22,6 +30,7 @@ export interface DialOptions {
   /** The path of a Unix socket, which takes the place of the two above. */
   readonly unix: string | undefined;
   readonly tls: DialTls | undefined;
+  readonly proxy: DialProxy | undefined;
   /** Gives it up. */
   readonly signal: AbortSignal;
   /** Told of the socket, whose sink it has to set, before anything is read. */
@@ -48,12 +57,13 @@ export function provideDial(runtime: Runtime, dial: Dial): void {
 /**
  * Finds the function for this runtime.
  *
+ * @param proxied Whether it goes by way of a proxy, for which every runtime takes Node's sockets.
  * @returns The name of its transport, and the function.
  * @throws {WebSocketError} ERR_UNSUPPORTED when there is none.
  */
-export function selectDial(): { name: `${Runtime}_tcp`; dial: Dial } {
+export function selectDial(proxied: boolean): { name: `${Runtime}_tcp`; dial: Dial } {
   const runtime = currentRuntime();
-  const dial = runtime && dials.get(runtime);
+  const dial = runtime && dials.get(proxied ? "node" : runtime);
   if (runtime === undefined || dial === undefined) {
     throw new WebSocketError(
       "ERR_UNSUPPORTED",
