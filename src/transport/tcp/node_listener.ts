@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { Server as NetServer, type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
-import { WebSocketError } from "../../base/errors.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { ListeningAddress, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
@@ -13,15 +12,8 @@ import { TlsWait } from "./tls_wait.ts";
  *
  * @param listener What the user gave.
  * @returns Whether {@linkcode NodeListener} takes it.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT for one of `node:http` or `node:https`.
  */
 export function isNodeServer(listener: unknown): listener is NetServer {
-  if (typeof (listener as { closeAllConnections?: unknown })?.closeAllConnections === "function") {
-    throw new WebSocketError(
-      "ERR_INVALID_ARGUMENT",
-      "Cannot listen on this: a server of node:http reads its sockets itself. Call handleUpgrade() in its upgrade event.",
-    );
-  }
   return listener instanceof NetServer || listener instanceof TlsServer;
 }
 
