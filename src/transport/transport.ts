@@ -24,11 +24,13 @@ export interface Capabilities {
   readonly enginePongs: boolean;
   /** Stopping to read the socket, with `pause()`, a slow handler or `recv()`. */
   readonly pause: boolean;
-  /**
-   * The events `connect` and `disconnect` for every TCP connection, the raw socket, `listen` and
-   * `nodelay`.
-   */
+  /** The raw socket, `nodelay`, and the limits of our own engine. */
   readonly socket: boolean;
+  /**
+   * A listening socket of the application's own, PROXY headers, and the events `connect` and `disconnect` for
+   * every TCP connection.
+   */
+  readonly listen: boolean;
   /** `server.upgrade(request, info)` in an application's own HTTP server. */
   readonly mount: boolean;
 }

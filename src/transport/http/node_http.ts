@@ -2,9 +2,10 @@ import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { handlerError, WebSocketError } from "../../base/errors.ts";
+import { handlerError } from "../../base/errors.ts";
 import { HttpError, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
+import { checkCertificate } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
 import { TCP_CAPABILITIES } from "../tcp/tcp_capabilities.ts";
 import type {
@@ -24,19 +25,13 @@ const LOOK_MS = 1000;
 
 /** A `node:http` or `node:https` server of our own, whose upgrades are opened as `handleUpgrade()` does. */
 export class NodeHttpTransport implements Transport {
-  static readonly capabilities: Capabilities = TCP_CAPABILITIES;
+  static readonly capabilities: Capabilities = { ...TCP_CAPABILITIES, listen: false };
   readonly #host: TransportHost;
   #server: Server | null = null;
   // The requests whose responses have not gone out whole.
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(host: TransportHost) {
-    if (host.proxies !== undefined) {
-      throw new WebSocketError(
-        "ERR_UNSUPPORTED",
-        'Cannot use "proxyProtocol" on node_http: its HTTP server reads the socket. Use transport: "tcp".',
-      );
-    }
     this.#host = host;
   }
 
@@ -45,13 +40,7 @@ export class NodeHttpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls, listener } = options;
-    if (listener !== undefined) {
-      throw new WebSocketError(
-        "ERR_UNSUPPORTED",
-        'Cannot use "listen" on node_http: it makes its own server. Use transport: "tcp", or for a node:http server handleUpgrade() in its upgrade event.',
-      );
-    }
+    const { hostname = "0.0.0.0", port, tls } = options;
     const secure = tls !== undefined;
     const server = await this.#create(tls);
     server.on("upgrade", (...event) => this.handleUpgrade(...event));
@@ -84,7 +73,7 @@ export class NodeHttpTransport implements Transport {
       ? (await import("node:http")).createServer(options)
       : (await import("node:https")).createServer({
         ...options,
-        ...tls,
+        ...checkCertificate(tls),
         handshakeTimeout: headersTimeout || SILENCE_MS,
       });
     // Node leaves out those beyond it without a word; ours finds that there is one too many.

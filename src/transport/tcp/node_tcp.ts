@@ -10,6 +10,7 @@ import type {
   UpgradeEvent,
 } from "../transport.ts";
 import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { checkCertificate } from "./node_tls.ts";
 import { openUpgrade } from "./node_upgrade.ts";
 import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
 
@@ -35,7 +36,7 @@ export class NodeTcpTransport implements Transport {
         "Cannot listen on this: under Node `listen` takes a node:net or node:tls Server",
       );
     }
-    const server = given ?? (tls ? createTlsServer({ ...tls }) : createServer());
+    const server = given ?? (tls ? createTlsServer({ ...checkCertificate(tls) }) : createServer());
     this.#listener = new NodeListener(server, this.#host);
     return await this.#listener.listen(port, hostname);
   }
