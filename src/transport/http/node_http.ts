@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
@@ -89,12 +90,14 @@ export class NodeHttpTransport implements Transport {
   /** Serves a request that is not to become a WebSocket; never rejects. */
   async #serve(message: IncomingMessage, out: ServerResponse, secure: boolean): Promise<void> {
     try {
-      await send(await this.#decide(message, out, secure), message, out);
+      await send(await this.#decide(message, out, secure), out);
     } catch (error) {
-      // Its client has left, which is nobody's fault.
+      // Its client may have left, which is nobody's fault.
       if (!message.socket.destroyed) this.#host.report(handlerError("onRequest", error));
-      out.destroy();
+      if (out.headersSent) out.destroy();
+      else out.writeHead(500, INTERNAL_ERROR).end("Internal Server Error\n");
     }
+    if (!out.closed) await once(out, "close");
   }
 
   async #decide(
@@ -158,22 +161,72 @@ function requestOf(message: IncomingMessage, out: ServerResponse, secure: boolea
   return new Request(target, init);
 }
 
-/** What speaks of the connection is Node's to say. */
-const FRAMING = new Set(["connection", "keep-alive", "transfer-encoding"]);
+/** What speaks of the framing is Node's to say. */
+const FRAMING = new Set(["keep-alive", "transfer-encoding"]);
+/** The most of a body that is looked at before its head goes out, to tell its length. */
+const LOOKED_AT = 64 * 1024;
+const INTERNAL_ERROR = { "Content-Type": "text/plain; charset=utf-8" };
+
+/** The part of a web stream's reader that is used; the types of the runtimes' streams clash. */
+interface BodyReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: unknown }>;
+  cancel(): Promise<void>;
+}
 
 /** Sends a response of the web as one of Node's; rejects when its body fails or its client leaves. */
-async function send(
-  { status, headers, body }: Response,
-  { method }: IncomingMessage,
-  out: ServerResponse,
-): Promise<void> {
-  const fields = [...headers].filter(([name]) => !FRAMING.has(name));
-  out.writeHead(status, fields.flat());
-  if (body === null || method === "HEAD") {
-    await body?.cancel();
-    out.end();
-    if (!out.writableFinished) await Promise.race([once(out, "finish"), once(out, "close")]);
-  } else {
-    await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), out);
+async function send({ status, headers, body }: Response, out: ServerResponse): Promise<void> {
+  const fields = [...headers].filter(([name, value]) =>
+    // Upgrade is what a refusal of ours says (RFC 9110 §15.5.22).
+    !FRAMING.has(name) && (name !== "connection" || value === "Upgrade")
+  );
+  if (body === null) {
+    out.writeHead(status, fields.flat()).end();
+    return;
   }
+  const reader: BodyReader = body.getReader();
+  const turn = new Promise<undefined>((resolve) => setTimeout(resolve, 0, undefined));
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let next = reader.read();
+  // A body that is here already, as a handler's text is, has a length that can be told.
+  for (let got = await Promise.race([next, turn]); got !== undefined && length <= LOOKED_AT;) {
+    if (got.done) {
+      const told = fields.filter(([name]) => name !== "content-length");
+      out.writeHead(status, [...told.flat(), "Content-Length", String(length)]);
+      out.end(Buffer.concat(chunks));
+      return;
+    }
+    const chunk = bytesOf(got.value);
+    chunks.push(chunk);
+    length += chunk.length;
+    got = await Promise.race([next = reader.read(), turn]);
+  }
+  out.writeHead(status, fields.flat());
+  if (out.req.method === "HEAD") {
+    out.end();
+    await reader.cancel();
+    return;
+  }
+  out.flushHeaders();
+  await pipeline(Readable.from(restOf(chunks, next, reader)), out);
+}
+
+/** All of a body of which something has been read. */
+async function* restOf(
+  chunks: Uint8Array[],
+  next: ReturnType<BodyReader["read"]>,
+  reader: BodyReader,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+    for (let got = await next; !got.done; got = await reader.read()) yield bytesOf(got.value);
+  } finally {
+    // Where its client has left.
+    await reader.cancel();
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError("Cannot send a body whose stream gives something else than Uint8Array");
 }
