@@ -91,8 +91,11 @@ export type ServerMessage =
 export class ChatError extends Error {
   override readonly name = "ChatError";
 
-  constructor(readonly code: ErrorCode, message: string) {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string) {
     super(message);
+    this.code = code;
   }
 }
 

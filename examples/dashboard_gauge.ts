@@ -3,6 +3,7 @@ const VALUES = 320;
 
 /** Something to look at: hills that wander. */
 export class Gauge {
+  readonly number: number;
   readonly #values: number[] = [];
   readonly #period: number;
   #time = 0;
@@ -11,7 +12,8 @@ export class Gauge {
    * @param number Which one it is.
    * @param period How many seconds lie between two measurements.
    */
-  constructor(readonly number: number, period: number) {
+  constructor(number: number, period: number) {
+    this.number = number;
     this.#period = period;
     for (let i = 1; i < VALUES; i++) this.#step();
   }

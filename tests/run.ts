@@ -58,7 +58,15 @@ const ENTRY_POINTS = [
   "bun/mod.ts",
   "client/mod.ts",
 ];
-const TYPED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "examples"];
+const TYPED = [
+  "mod.ts",
+  "bun/mod.ts",
+  "client/mod.ts",
+  "src",
+  "examples",
+  "npm/pack.ts",
+  "npm/check.ts",
+];
 const DOCUMENTED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "README.md", "docs"];
 
 const STEPS: Step[] = [
@@ -69,6 +77,7 @@ const STEPS: Step[] = [
   check("strict", ["tsc", "--build", "tests/types/strict/tsconfig.json"]),
   check("tsc-bench", ["tsc", "--noEmit", "--project", "bench/tsconfig.json"]),
   check("doclint", ["deno", "doc", "--lint", ...ENTRY_POINTS]),
+  check("pack", ["deno", "run", "-A", "npm/check.ts"]),
   check("publish", ["deno", "publish", "--dry-run", "--allow-dirty", "--config=jsr.json"]),
   {
     name: "doctest",
@@ -79,6 +88,7 @@ const STEPS: Step[] = [
   },
   suite("deno", "the suite under Deno", "deno", (file) => !isBrowserTest(file)),
   suite("bun", "the suite under Bun", "bun", (file) => !isBrowserTest(file)),
+  suite("node", "what depends on the runtime, under Node", "node", dependsOnRuntime),
   suite("browser", "a real browser as the client, driven from Deno", "deno", isBrowserTest),
 ];
 
@@ -161,6 +171,21 @@ async function testDocumentation(context: Context): Promise<Result> {
   // The examples check themselves with console.assert, which prints and goes on.
   report.failures.push(...outcome.output.match(/^Assertion failed.*/gm) ?? []);
   return { ...report, output: outcome.output };
+}
+
+/** The folders with what Node has of its own; the rest is the same code as under the others. */
+const OF_NODE = [
+  "attacks",
+  "client",
+  "connection",
+  "integration",
+  "reference",
+  "server",
+  "transport",
+];
+
+function dependsOnRuntime(file: string): boolean {
+  return OF_NODE.some((folder) => file.startsWith(`tests/${folder}/`));
 }
 
 function isBrowserTest(file: string): boolean {
@@ -262,7 +287,9 @@ function fail(message: string): never {
 
 function chooseSteps(only: string | undefined, files: string[]): Step[] {
   if (only === undefined && files.length > 0) {
-    const names = files.flatMap((file) => isBrowserTest(file) ? ["browser"] : ["deno", "bun"]);
+    const names = files.flatMap((file) =>
+      isBrowserTest(file) ? ["browser"] : ["deno", "bun", ...dependsOnRuntime(file) ? ["node"] : []]
+    );
     return STEPS.filter(({ name }) => names.includes(name));
   }
   if (only === undefined) return STEPS;

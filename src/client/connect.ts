@@ -12,6 +12,7 @@ import { openClient } from "./client_connection.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type ClientSettings, type ConnectOptions, readClientOptions } from "./client_options.ts";
 import { RefusedError } from "./refused_error.ts";
+import { Reconnection } from "./reconnecting.ts";
 import { readTarget, redirect, type Target } from "./target.ts";
 
 /**
@@ -19,6 +20,9 @@ import { readTarget, redirect, type Target } from "./target.ts";
  * `Deno.connect` or `Bun.connect`. The connection is of the same class as a server's, with the same handlers,
  * `recv()`, limits and backpressure. Its `handshake` has the request that was sent, and the header fields of
  * the response.
+ *
+ * With `reconnecting` it comes again whenever the connection is lost. It sends nothing twice and asks for nothing
+ * that was missed: whoever has to recover what was published meanwhile takes a client of Centrifuge's protocol.
  *
  * Messages that come before somebody takes them wait: set handlers in the options or right afterwards, or call
  * `recv()`.
@@ -53,7 +57,20 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   options: ConnectOptions<C> = {},
 ): Promise<C> {
   const settings = readClientOptions(options);
-  let target = readTarget(url, settings);
+  const target = readTarget(url, settings);
+  const { reconnecting } = settings;
+  if (reconnecting === undefined) return await open(target, settings) as C;
+  const again = (ended: (wanted: boolean) => void) => open(target, settings, ended);
+  return await new Reconnection(again, reconnecting, settings).connect() as C;
+}
+
+/** Opens one WebSocket. */
+async function open(
+  first: Target,
+  settings: ClientSettings,
+  ended?: (wanted: boolean) => void,
+): Promise<WebSocketConnection> {
+  let target = first;
   const { signal, handshakeTimeout, maxRedirects } = settings;
   signal?.throwIfAborted();
   const giveUp = new AbortController();
@@ -65,8 +82,8 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   );
   try {
     for (let redirects = 0;; redirects++) {
-      const outcome = await attempt(target, settings, giveUp.signal);
-      if ("connection" in outcome) return outcome.connection as C;
+      const outcome = await attempt(target, settings, giveUp.signal, ended);
+      if ("connection" in outcome) return outcome.connection;
       const next = nextTarget(target, outcome, redirects < maxRedirects, settings);
       if (typeof next === "string") throw refusal(target, outcome, next);
       target = next;
@@ -90,9 +107,10 @@ async function attempt(
   target: Target,
   settings: ClientSettings,
   signal: AbortSignal,
+  ended?: (wanted: boolean) => void,
 ): Promise<Outcome> {
   const { url } = target;
-  const { name: transport, dial } = selectDial();
+  const { name: transport, dial } = selectDial(settings.proxy !== undefined);
   const headers = target.headers.filter(([name]) => name !== "host");
   const host = target.headers.find(([name]) => name === "host")?.[1] ?? url.host;
   const { subprotocols, extensions, unix } = settings;
@@ -113,12 +131,13 @@ async function attempt(
       port: Number(url.port) || (url.protocol === "wss:" ? 443 : 80),
       unix,
       tls: url.protocol === "wss:" ? dialTls(target) : undefined,
+      proxy: settings.proxy,
       signal,
       opened(socket) {
         const opening = new ClientOpening(socket, request, settings, {
           agreed(response, agreed, rest) {
             const head = new RequestHead("GET", request.target, 1, fields);
-            const parts = { settings, transport, socket, request: head, response, agreed };
+            const parts = { settings, transport, socket, request: head, response, agreed, ended };
             try {
               const { connection, readOn } = openClient(parts, rest);
               resolve({ connection });

@@ -27,6 +27,8 @@ export interface ConnectionHost {
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   readonly topics: ConnectionTopics<Session>;
   opened(connection: object): void;
+  /** The application, or what bounds its sending, has ended it. */
+  left?(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
   /** Logs what the application should know. */
@@ -179,6 +181,7 @@ export class Session
       this.#peer?.destroy();
       return;
     }
+    this.host.left?.(this.connection);
     this.outbox.channel?.close(code, reason);
     // Whoever ends a connection wants no more of it.
     this.delivery.drop();
@@ -189,6 +192,7 @@ export class Session
       this.disconnect(undefined, "");
       return;
     }
+    this.host.left?.(this.connection);
     this.live?.terminate();
     this.delivery.drop();
   }

@@ -5,6 +5,7 @@ import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { Liveness } from "../connection/liveness.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
+import { currentRuntime } from "../transport/runtime.ts";
 import type {
   ListeningAddress,
   Transport,
@@ -178,7 +179,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     return reports.keep(
       new WebSocketError(
         "ERR_UNSUPPORTED",
-        `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http".`,
+        `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http"${
+          currentRuntime() === "node" ? " under Deno or Bun, or handleUpgrade()" : ""
+        }.`,
       ),
     );
   }

@@ -66,7 +66,7 @@ export const readListener: Reader<unknown> = (value) => {
   ) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
-      "Cannot listen on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest.",
+      "Cannot listen on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest; or call handleUpgrade() in its upgrade event.",
     );
   }
   return value;

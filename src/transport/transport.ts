@@ -3,8 +3,14 @@ import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
-/** The four transports by name: the runtime, then how its bytes reach us. */
-export type TransportName = "deno_http" | "deno_tcp" | "bun_http" | "bun_tcp";
+/** The transports by name: the runtime, then how its bytes reach us. */
+export type TransportName =
+  | "deno_http"
+  | "deno_tcp"
+  | "bun_http"
+  | "bun_tcp"
+  | "node_http"
+  | "node_tcp";
 
 /** What a transport can do; see the table in the README. */
 export interface Capabilities {
@@ -18,11 +24,13 @@ export interface Capabilities {
   readonly enginePongs: boolean;
   /** Stopping to read the socket, with `pause()`, a slow handler or `recv()`. */
   readonly pause: boolean;
-  /**
-   * The events `connect` and `disconnect` for every TCP connection, the raw socket, `listen` and
-   * `nodelay`.
-   */
+  /** The raw socket, `nodelay`, and the limits of our own engine. */
   readonly socket: boolean;
+  /**
+   * A listening socket of the application's own, PROXY headers, and the events `connect` and `disconnect` for
+   * every TCP connection.
+   */
+  readonly listen: boolean;
   /** `server.upgrade(request, info)` in an application's own HTTP server. */
   readonly mount: boolean;
 }

@@ -13,9 +13,12 @@ import { type NativeClient, openNative } from "../support/native_client.ts";
 
 /** A visitor, and what came to it. */
 class Visitor {
+  readonly client: NativeClient;
   #taken = 0;
 
-  constructor(readonly client: NativeClient) {}
+  constructor(client: NativeClient) {
+    this.client = client;
+  }
 
   ask(message: ClientMessage): void {
     this.client.socket.send(JSON.stringify(message));

@@ -27,6 +27,7 @@ export class BunHttpTransport implements Transport {
     enginePongs: true,
     pause: true,
     socket: false,
+    listen: false,
     mount: true,
   };
   readonly #host: TransportHost;

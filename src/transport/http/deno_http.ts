@@ -29,6 +29,7 @@ export class DenoHttpTransport implements Transport {
     enginePongs: true,
     pause: false,
     socket: false,
+    listen: false,
     mount: true,
   };
   readonly #host: TransportHost;

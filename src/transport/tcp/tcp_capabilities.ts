@@ -8,5 +8,6 @@ export const TCP_CAPABILITIES: Capabilities = {
   enginePongs: false,
   pause: true,
   socket: true,
+  listen: true,
   mount: false,
 };
