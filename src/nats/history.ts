@@ -8,6 +8,7 @@ import type {
 } from "../topics/engine.ts";
 import { decodePayload } from "../topics/payload.ts";
 import type { NatsMessage } from "./client.ts";
+import type { JetStream } from "./jetstream.ts";
 import { epochOf, streamAge, type Streams, type StreamState } from "./streams.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -34,16 +35,19 @@ interface Known {
 /** Reads history. */
 export class History {
   readonly #streams: Streams;
+  readonly #jetstream: JetStream;
   readonly #subjects: Subjects;
   /** Of the topics that are subscribed to. */
   readonly #known = new Map<string, Known>();
 
   /**
-   * @param streams Where history is.
+   * @param streams Finds the streams.
+   * @param jetstream Reads them.
    * @param subjects Names the topics there.
    */
-  constructor(streams: Streams, subjects: Subjects) {
+  constructor(streams: Streams, jetstream: JetStream, subjects: Subjects) {
     this.#streams = streams;
+    this.#jetstream = jetstream;
     this.#subjects = subjects;
   }
 
@@ -127,7 +131,7 @@ export class History {
   async positions(topics: readonly EngineTopic[]): Promise<Position[]> {
     const groups = Map.groupBy(
       topics,
-      ({ history }) => this.#subjects.history(history!).subjects,
+      ({ history }) => this.#subjects.history(history!).stream,
     );
     const positions = new Map<EngineTopic, Position>();
     for (const group of groups.values()) {
@@ -163,10 +167,10 @@ export class History {
   ): Promise<{ state: StreamState; found: Map<string, number> }> {
     const state = await this.#streams.state(topic);
     const found = new Map<string, number>();
-    const next_by_subj = this.#subjects.publications(topic.name, topic.history);
+    const next_by_subj = this.#subjects.publications(topic, state.stream);
     let from: object = { start_time: new Date(since).toISOString() };
     for (;;) {
-      const { messages, pending } = await this.#streams.get(state.stream, {
+      const { messages, pending } = await this.#jetstream.get(state.stream, {
         ...from,
         next_by_subj,
         batch: 256,
@@ -186,9 +190,9 @@ export class History {
     { after, limit, bytes }: HistoryRange,
   ): Promise<HistoryPage> {
     const { epoch, last: end, time } = state;
-    const { messages, pending } = await this.#streams.get(state.stream, {
+    const { messages, pending } = await this.#jetstream.get(state.stream, {
       seq: (after ?? 0) + 1,
-      next_by_subj: this.#subjects.publications(topic.name, topic.history),
+      next_by_subj: this.#subjects.publications(topic, state.stream),
       // Without a beginning the first may be the one that is only kept to show what is whole.
       batch: after === undefined ? limit + 1 : limit,
       max_bytes: bytes,
@@ -224,7 +228,7 @@ export class History {
     { after, limit, bytes = Infinity }: HistoryRange,
   ): Promise<HistoryPage> {
     const { epoch, stream, last: end, time } = state;
-    const subject = this.#subjects.publications(topic.name, topic.history);
+    const subject = this.#subjects.publications(topic, state.stream);
     const { count, age } = topic.history!;
     const publications: Publication[] = [];
     let size = 0;
@@ -249,16 +253,17 @@ export class History {
   /** Tells whether everything of a topic after an offset is still there. */
   async #isWhole(
     topic: EngineTopic,
-    { stream, epoch, last }: StreamState,
+    state: StreamState,
     after: number,
     kept: number,
   ): Promise<boolean> {
+    const { stream, epoch, last } = state;
     const known = this.#of(topic, epoch);
     const quiet = known !== undefined && known.last <= after && after <= known.at;
     const from = quiet ? known.at : after;
     if (from >= last) return true;
     // Publications go in the order in which they came: one that is older is kept, so are all that are not.
-    const subject = this.#subjects.publications(topic.name, topic.history);
+    const subject = this.#subjects.publications(topic, state.stream);
     if (from > 0 && (await this.#lasts(stream, [subject], from)).size > 0) return true;
     const now = await this.#streams.state(topic);
     return now.epoch === epoch && now.first <= from + 1 && kept <= topic.history!.count;
@@ -267,9 +272,7 @@ export class History {
   async #stands(topics: readonly EngineTopic[], into: Map<EngineTopic, Position>): Promise<void> {
     await this.#streams.within(() => this.#streams.of(topics[0]), async () => {
       const state = await this.#streams.state(topics[0]);
-      const subjects = topics.map(({ name, history }) =>
-        this.#subjects.publications(name, history)
-      );
+      const subjects = topics.map((topic) => this.#subjects.publications(topic, state.stream));
       const lasts = await this.#lasts(state.stream, subjects);
       const { first } = lasts.size < topics.length ? await this.#streams.state(topics[0]) : state;
       topics.forEach((topic, i) => {
@@ -308,7 +311,7 @@ export class History {
   ): Promise<Map<string, NatsMessage>> {
     const found = new Map<string, NatsMessage>();
     for (let left = subjects; left.length > 0;) {
-      const { messages, pending } = await this.#streams.get(stream, {
+      const { messages, pending } = await this.#jetstream.get(stream, {
         multi_last: left,
         up_to_seq,
       });

@@ -18,6 +18,7 @@ import type {
 import { checkConnect, checkServer, finalError, historyError } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { History } from "./history.ts";
+import { JetStream } from "./jetstream.ts";
 import { checkReplicas, type NatsEngineOptions } from "./options.ts";
 import { Presence } from "./presence.ts";
 import { Publishing } from "./publishing.ts";
@@ -62,9 +63,16 @@ export class NatsEngine implements Engine {
       down: (error) => this.#down(error),
       refused: (error) => this.#refused(error),
     });
-    this.#streams = new Streams(this.#connection, this.#subjects, checkReplicas(replicas));
-    this.#history = new History(this.#streams, this.#subjects);
-    this.#presence = new Presence(this.#connection, this.#streams, this.#subjects);
+    const jetstream = new JetStream(this.#connection);
+    this.#streams = new Streams(
+      this.#connection,
+      jetstream,
+      this.#subjects,
+      checkReplicas(replicas),
+      this.#clock,
+    );
+    this.#history = new History(this.#streams, jetstream, this.#subjects);
+    this.#presence = new Presence(this.#connection, jetstream, this.#streams, this.#subjects);
     this.#publishing = new Publishing(
       this.#connection,
       this.#streams,

@@ -2,7 +2,8 @@ import type { EngineTopic, Member, MemberCount, PresenceEntry } from "../topics/
 import type { Fields, NatsMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { sequenceOf } from "./history.ts";
-import { readAnswer, type Streams } from "./streams.ts";
+import { type JetStream, readAnswer } from "./jetstream.ts";
+import type { Streams } from "./streams.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Members that are written or read at once. */
@@ -14,16 +15,24 @@ const SHORTEST = 1;
 /** Members: each is one message, which NATS forgets when its time is over. */
 export class Presence {
   readonly #connection: Connection;
+  readonly #jetstream: JetStream;
   readonly #streams: Streams;
   readonly #subjects: Subjects;
 
   /**
-   * @param connection Where to ask.
+   * @param connection Where members are written.
+   * @param jetstream Where they are read.
    * @param streams Finds the stream of members.
    * @param subjects Names the members.
    */
-  constructor(connection: Connection, streams: Streams, subjects: Subjects) {
+  constructor(
+    connection: Connection,
+    jetstream: JetStream,
+    streams: Streams,
+    subjects: Subjects,
+  ) {
     this.#connection = connection;
+    this.#jetstream = jetstream;
     this.#streams = streams;
     this.#subjects = subjects;
   }
@@ -104,7 +113,7 @@ export class Presence {
     for (let seq = 1;;) {
       const { messages, pending } = await this.#streams.within(
         () => this.#streams.presence(),
-        (stream) => this.#streams.get(stream, { seq, next_by_subj, batch: PAGE }),
+        (stream) => this.#jetstream.get(stream, { seq, next_by_subj, batch: PAGE }),
       );
       for (const message of messages) {
         const member = decode(message);

@@ -6,7 +6,8 @@ import { encodePayload } from "../topics/payload.ts";
 import { historyError } from "./client.ts";
 import { type Connection, ConnectionLost } from "./connection.ts";
 import type { History } from "./history.ts";
-import { epochOf, isNotFound, JetStreamError, readAnswer, type Streams } from "./streams.ts";
+import { isNotFound, readAnswer } from "./jetstream.ts";
+import { epochOf, type Streams } from "./streams.ts";
 import { encodeToken, type Subjects } from "./subjects.ts";
 
 /** When a publication is answered at the latest, in milliseconds. */
@@ -161,10 +162,10 @@ export class Publishing {
       const fields = idempotencyKey === undefined
         ? undefined
         : { "Nats-Msg-Id": keyOf(topic, idempotencyKey) };
-      const subject = this.#subjects.publications(topic.name, topic.history);
       if (before !== undefined) await before;
       for (let i = 1;; i++) {
         const stream = await this.#prepare(topic, seen);
+        const subject = this.#subjects.publications(topic, stream);
         entry.sent = this.#clock.now();
         entry.server = this.#connection.info?.server_id ?? "";
         entry.epoch = epochOf(stream);
@@ -218,7 +219,7 @@ export class Publishing {
   async #failed(entry: Entry, error: Error): Promise<PublishResult> {
     const { topic } = entry;
     const lost = error instanceof ConnectionLost ? error.sent : false;
-    if (!lost || error instanceof JetStreamError) return refused(topic, error.message, error);
+    if (!lost) return refused(topic, error.message, error);
     // What was asked before it was sent has failed, and it was not sent.
     if (entry.server === "") return refused(topic, error.message, error);
     if (topic.history !== null && entry.heard === null) {

@@ -1,38 +1,21 @@
 import { randomBytes } from "node:crypto";
+import type { Clock } from "../topics/clock.ts";
 import type { EngineTopic, HistorySettings } from "../topics/engine.ts";
-import type { NatsMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { isNotFound, type JetStream, JetStreamError, readAnswer } from "./jetstream.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** How long an idempotency key is known, in seconds; a stream keeps what it has for as long, at least. */
 const KEY_TIME = 300;
 const NANO = 1e9;
-/** What JetStream calls a stream that is not there, one that another server has made, and one made otherwise. */
-const NOT_FOUND = 10059;
-const OVERLAP = 10065;
+/** What JetStream calls a message that came too late, and a stream that was made otherwise. */
+const WRONG_LAST = 10071;
 const OTHERWISE = 10058;
-/** Statuses of messages: the end of a batch, one with nothing in it, nobody there to answer. */
-const END = 204;
-const EMPTY = 404;
-const UNHEARD = 503;
 /** How often a stream is looked for while servers delete and make it at the same time. */
 const TRIES = 10;
-
-/** An error that JetStream has answered. */
-export class JetStreamError extends Error {
-  override readonly name = "JetStreamError";
-  /** What went wrong, as JetStream counts it. */
-  readonly code: number;
-
-  /**
-   * @param message What JetStream says.
-   * @param code What went wrong, as JetStream counts it.
-   */
-  constructor(message: string, code: number) {
-    super(message);
-    this.code = code;
-  }
-}
+/** How long it may take the server that began an epoch to make its stream, and how often to look, in milliseconds. */
+const MAKING = 1_000;
+const PAUSE = 20;
 
 /** How a stream of publications stands. */
 export interface StreamState {
@@ -76,9 +59,11 @@ export function streamAge({ age }: HistorySettings): number {
 /** Finds and makes streams. There is one for each kind of history, and every epoch of it is another one. */
 export class Streams {
   readonly #connection: Connection;
+  readonly #jetstream: JetStream;
   readonly #subjects: Subjects;
   readonly #replicas: number;
-  /** Streams that are there, as far as known, by their subjects. */
+  readonly #clock: Clock;
+  /** Streams that are there, as far as known, by what their names begin with. */
   readonly #known = new Map<string, Promise<string>>();
   /** The last sequence number that was heard of, by stream; only of this connection. */
   readonly #last = new Map<string, number>();
@@ -86,14 +71,24 @@ export class Streams {
   #ahead = 0;
 
   /**
-   * @param connection Where to ask.
+   * @param connection Where epochs are begun.
+   * @param jetstream Where to ask.
    * @param subjects Names the streams.
    * @param replicas On how many servers they are made.
+   * @param clock Where time comes from.
    */
-  constructor(connection: Connection, subjects: Subjects, replicas: number) {
+  constructor(
+    connection: Connection,
+    jetstream: JetStream,
+    subjects: Subjects,
+    replicas: number,
+    clock: Clock,
+  ) {
     this.#connection = connection;
+    this.#jetstream = jetstream;
     this.#subjects = subjects;
     this.#replicas = replicas;
+    this.#clock = clock;
   }
 
   /** Forgets what is known: another connection, and maybe another server. */
@@ -139,8 +134,8 @@ export class Streams {
    * @returns The stream's name: always the same promise while it is known.
    */
   of({ history }: EngineTopic): Promise<string> {
-    const { subjects } = history === null ? this.#subjects.live : this.#subjects.history(history);
-    return this.#once(subjects, () => history === null ? this.#makeLive() : this.#find(history));
+    const { stream } = history === null ? this.#subjects.live : this.#subjects.history(history);
+    return this.#once(stream, () => history === null ? this.#makeLive() : this.#find(history));
   }
 
   /**
@@ -150,7 +145,7 @@ export class Streams {
    */
   presence(): Promise<string> {
     const { stream, subjects } = this.#subjects.presence;
-    return this.#once(subjects, () =>
+    return this.#once(stream, () =>
       this.#make(stream, {
         subjects: [subjects],
         storage: "memory",
@@ -166,8 +161,8 @@ export class Streams {
    * @param stream Its name.
    */
   async gone(stream: string): Promise<void> {
-    for (const [subjects, known] of this.#known) {
-      if (await known === stream) this.#known.delete(subjects);
+    for (const [kind, known] of this.#known) {
+      if (stream.startsWith(kind) && await known === stream) this.#known.delete(kind);
     }
   }
 
@@ -179,11 +174,11 @@ export class Streams {
    */
   async state(topic: EngineTopic): Promise<StreamState> {
     const { state, ts, stream } = await this.within(() => this.of(topic), async (stream) => {
-      return { ...await this.api<Info>(`STREAM.INFO.${stream}`, ""), stream };
+      return { ...await this.#jetstream.api<Info>(`STREAM.INFO.${stream}`, ""), stream };
     });
     const { first_seq: first, last_seq: last } = state;
-    const time = ts === undefined ? Date.now() : Date.parse(ts);
-    this.#ahead = time - Date.now();
+    const time = ts === undefined ? this.#clock.now() : Date.parse(ts);
+    this.#ahead = time - this.#clock.now();
     this.heard(stream, last);
     return { stream, epoch: epochOf(stream), first, last, time };
   }
@@ -197,34 +192,13 @@ export class Streams {
   async renew(topic: EngineTopic, epoch: string): Promise<void> {
     const stream = await this.of(topic);
     if (epochOf(stream) !== epoch) return;
-    try {
-      // By its own name: another server may have deleted it and made the next one by now.
-      await this.api(`STREAM.DELETE.${stream}`, "");
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
+    const now = await this.#epoch(topic.history!);
+    if (now.epoch === epoch && await this.#begin(topic.history!, now.sequence) !== null) {
+      await this.#jetstream.api(`STREAM.DELETE.${stream}`, "").catch((error) => {
+        if (!isNotFound(error)) throw error;
+      });
     }
     await this.gone(stream);
-  }
-
-  /**
-   * Reads messages of a stream.
-   *
-   * @param stream Its name.
-   * @param range Which: a batch after a sequence number or a time, or the last ones.
-   * @returns The messages, and how many more there are. Rejects for a stream that is gone.
-   */
-  async get(stream: string, range: object): Promise<{ messages: NatsMessage[]; pending: number }> {
-    const answers = await this.#connection.askForMany(
-      `$JS.API.DIRECT.GET.${stream}`,
-      JSON.stringify(range),
-    );
-    const { headers } = answers.pop()!;
-    if (headers?.code === EMPTY) return { messages: [], pending: 0 };
-    if (headers?.code === UNHEARD) throw new JetStreamError("The stream is not there", NOT_FOUND);
-    if (headers === undefined || headers.code !== END) {
-      throw new JetStreamError(headers?.description ?? "No end of a batch", headers?.code ?? 0);
-    }
-    return { messages: answers, pending: Number(headers.get("Nats-Num-Pending")) };
   }
 
   /**
@@ -246,25 +220,13 @@ export class Streams {
     }
   }
 
-  /**
-   * Asks JetStream.
-   *
-   * @param what The end of the subject.
-   * @param body What to send, as JSON.
-   * @returns Its answer. Rejects with {@linkcode JetStreamError}, or when no answer came.
-   */
-  async api<T>(what: string, body: unknown): Promise<T> {
-    const payload = body === "" ? "" : JSON.stringify(body);
-    return readAnswer<T>(await this.#connection.ask(`$JS.API.${what}`, payload));
-  }
-
-  #once(subjects: string, find: () => Promise<string>): Promise<string> {
-    let known = this.#known.get(subjects);
+  #once(kind: string, find: () => Promise<string>): Promise<string> {
+    let known = this.#known.get(kind);
     if (known === undefined) {
       known = find();
-      this.#known.set(subjects, known);
+      this.#known.set(kind, known);
       known.catch(() => {
-        if (this.#known.get(subjects) === known) this.#known.delete(subjects);
+        if (this.#known.get(kind) === known) this.#known.delete(kind);
       });
     }
     return known;
@@ -285,70 +247,99 @@ export class Streams {
 
   /** Finds the stream of a kind of history, whatever its epoch is. */
   async #find(history: HistorySettings): Promise<string> {
-    const { stream, subjects } = this.#subjects.history(history);
-    for (let i = 0; i < TRIES; i++) {
-      const { streams } = await this.api<{ streams: string[] | null }>("STREAM.NAMES", {
-        subject: subjects,
-      });
-      const there = streams?.find((name) => name.startsWith(stream));
-      if (there !== undefined) return there;
-      try {
-        return await this.#make(`${stream}${freshEpoch()}`, {
-          subjects: [subjects],
-          storage: "file",
-          // The one before those that are kept shows that nothing is missing between.
-          max_msgs_per_subject: history.count + 1,
-          // JetStream knows a key for no longer than it keeps a publication.
-          max_age: streamAge(history) * 1e6,
-          duplicate_window: KEY_TIME * NANO,
-          allow_direct: true,
-          republish: { src: subjects, dest: this.#subjects.announced },
-        });
-      } catch (error) {
-        if (!(error instanceof JetStreamError && error.code === OVERLAP)) throw error;
+    const { stream: kind } = this.#subjects.history(history);
+    let since = this.#clock.now();
+    for (let last = "";;) {
+      const { epoch, sequence } = await this.#epoch(history);
+      const stream = `${kind}${epoch}`;
+      if (epoch !== last) since = this.#clock.now();
+      last = epoch;
+      if (epoch !== "" && await this.#isThere(stream)) return stream;
+      // Nobody but the server that began an epoch makes its stream: it is not made again once it is deleted.
+      if (epoch === "" || this.#clock.now() - since > MAKING) {
+        const begun = await this.#begin(history, sequence);
+        if (begun !== null) return begun;
+      } else {
+        await new Promise<void>((resolve) => this.#clock.after(PAUSE, resolve));
       }
     }
-    throw new Error(`Other streams have the subjects ${subjects}`);
+  }
+
+  /** Tells which epoch a kind of history has, "" for none, and the sequence number of that. */
+  async #epoch(history: HistorySettings): Promise<{ epoch: string; sequence: number }> {
+    const { epoch } = this.#subjects.history(history);
+    const message = await this.within(
+      () => this.#makeEpochs(),
+      (stream) => this.#jetstream.last(stream, epoch),
+    );
+    if (message === null) return { epoch: "", sequence: 0 };
+    const sequence = Number(message.headers!.get("Nats-Sequence"));
+    return { epoch: new TextDecoder().decode(message.data), sequence };
+  }
+
+  /**
+   * Begins an epoch in place of the one that has this sequence number. One server of those that try succeeds,
+   * and is given the new stream.
+   */
+  async #begin(history: HistorySettings, sequence: number): Promise<string | null> {
+    const { epoch: subject, stream: kind } = this.#subjects.history(history);
+    const epoch = freshEpoch();
+    try {
+      readAnswer(
+        await this.#connection.ask(subject, epoch, {
+          "Nats-Expected-Last-Subject-Sequence": `${sequence}`,
+        }),
+      );
+    } catch (error) {
+      if (error instanceof JetStreamError && error.code === WRONG_LAST) return null;
+      throw error;
+    }
+    const stream = `${kind}${epoch}`;
+    const stored = this.#subjects.stored(stream);
+    return await this.#make(stream, {
+      subjects: [stored],
+      storage: "file",
+      // The one before those that are kept shows that nothing is missing between.
+      max_msgs_per_subject: history.count + 1,
+      // JetStream knows a key for no longer than it keeps a publication.
+      max_age: streamAge(history) * 1e6,
+      duplicate_window: KEY_TIME * NANO,
+      allow_direct: true,
+      republish: { src: stored, dest: this.#subjects.announced },
+    });
+  }
+
+  async #isThere(stream: string): Promise<boolean> {
+    try {
+      await this.#jetstream.api(`STREAM.INFO.${stream}`, "");
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  #makeEpochs(): Promise<string> {
+    const { stream, subjects } = this.#subjects.epochs;
+    return this.#once(stream, () =>
+      this.#make(stream, {
+        subjects: [subjects],
+        storage: "file",
+        max_msgs_per_subject: 1,
+        allow_direct: true,
+      }));
   }
 
   async #make(name: string, config: object): Promise<string> {
     const body = { name, retention: "limits", discard: "old", num_replicas: this.#replicas };
     try {
-      await this.api(`STREAM.CREATE.${name}`, { ...body, ...config });
+      await this.#jetstream.api(`STREAM.CREATE.${name}`, { ...body, ...config });
     } catch (error) {
       // With other replicas, say: an operator may have changed it.
       if (!(error instanceof JetStreamError && error.code === OTHERWISE)) throw error;
     }
     return name;
   }
-}
-
-/**
- * Reads an answer of JetStream.
- *
- * @param message The answer.
- * @returns What it says.
- * @throws {JetStreamError} For an error.
- */
-export function readAnswer<T>({ data, headers }: NatsMessage): T {
-  if (data.length === 0 && headers !== undefined && headers.code >= 400) {
-    const { code, description } = headers;
-    if (code === UNHEARD) throw new JetStreamError("The stream is not there", NOT_FOUND);
-    throw new JetStreamError(description, code);
-  }
-  const answer = JSON.parse(new TextDecoder().decode(data));
-  if (answer.error === undefined) return answer;
-  throw new JetStreamError(answer.error.description, answer.error.err_code ?? answer.error.code);
-}
-
-/**
- * Tells whether a stream is not there: nobody has done, or will do, what was asked.
- *
- * @param error What was answered.
- * @returns Whether that is why.
- */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof JetStreamError && error.code === NOT_FOUND;
 }
 
 function freshEpoch(): string {

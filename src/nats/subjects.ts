@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { invalid } from "../base/option_values.ts";
-import type { HistorySettings } from "../topics/engine.ts";
+import type { EngineTopic, HistorySettings } from "../topics/engine.ts";
 
 /** The longest text that is a part of a subject as it is, coded. */
 const PLAIN = /^[A-Za-z0-9_-]+$/;
@@ -11,6 +11,8 @@ export class Subjects {
   readonly control: string;
   /** The stream that puts publications without history into their order, and its subjects. */
   readonly live: { readonly stream: string; readonly subjects: string };
+  /** The stream that tells which epoch each kind of history has, and its subjects. */
+  readonly epochs: { readonly stream: string; readonly subjects: string };
   /** The stream of members, and its subjects. */
   readonly presence: { readonly stream: string; readonly subjects: string };
   /** Where all publications are announced, as the streams write it. */
@@ -28,6 +30,7 @@ export class Subjects {
     this.#prefix = prefix;
     this.control = `${prefix}.control`;
     this.live = { stream: `${prefix}_live`, subjects: `${prefix}.l.*` };
+    this.epochs = { stream: `${prefix}_epochs`, subjects: `${prefix}.e.*` };
     this.presence = { stream: `${prefix}_presence`, subjects: `${prefix}.p.*.*` };
     this.announced = `${prefix}.t.{{wildcard(1)}}`;
   }
@@ -46,24 +49,34 @@ export class Subjects {
    * Names where a topic is published.
    *
    * @param topic The topic.
-   * @param history What is kept of it.
+   * @param stream Its stream: another epoch has other subjects, so that nothing is stored in two.
    * @returns The subject.
    */
-  publications(topic: string, history: HistorySettings | null): string {
-    const token = encodeToken(topic);
+  publications({ name, history }: EngineTopic, stream: string): string {
+    const token = encodeToken(name);
     if (history === null) return `${this.#prefix}.l.${token}`;
-    return `${this.#prefix}.h.${settingsKey(history)}.${token}`;
+    return `${this.#prefix}.h.${stream.slice(this.#prefix.length + 1)}.${token}`;
   }
 
   /**
    * Names the streams of topics with a history.
    *
    * @param history What is kept of them.
-   * @returns The subjects of the stream, and what its name begins with; the epoch follows.
+   * @returns Where their epoch is told, and what their name begins with; the epoch follows.
    */
-  history(history: HistorySettings): { readonly stream: string; readonly subjects: string } {
+  history(history: HistorySettings): { readonly epoch: string; readonly stream: string } {
     const key = settingsKey(history);
-    return { stream: `${this.#prefix}_${key}_`, subjects: `${this.#prefix}.h.${key}.*` };
+    return { epoch: `${this.#prefix}.e.${key}`, stream: `${this.#prefix}_${key}_` };
+  }
+
+  /**
+   * Names what a stream of topics with a history stores.
+   *
+   * @param stream Its name.
+   * @returns The subjects.
+   */
+  stored(stream: string): string {
+    return `${this.#prefix}.h.${stream.slice(this.#prefix.length + 1)}.*`;
   }
 
   /**

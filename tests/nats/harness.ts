@@ -6,24 +6,20 @@ import { Subjects } from "../../src/nats/subjects.ts";
 import type { NatsServer } from "../support/nats_server.ts";
 import type { EngineHarness } from "../topics/engine_suite.ts";
 
-let places = 0;
-
 /** Connects as an application does. */
 export function connector(port: number): () => Promise<NatsConnection> {
   return () => connect({ servers: `127.0.0.1:${port}` });
 }
 
-/** A place for servers to meet on one NATS. */
+/** A place for servers to meet on one NATS: always the same, since making streams takes time. */
 export function natsHarness(
   server: NatsServer,
 ): Required<Pick<EngineHarness, "cut" | "rewind">> & {
   join(): Engine;
   close(): void;
-  readonly prefix: string;
 } {
-  const prefix = `place${++places}`;
+  const prefix = "place";
   return {
-    prefix,
     join: () => natsEngine(connector(server.port), { prefix }),
     close() {},
     async cut() {
@@ -47,29 +43,22 @@ export async function manage<T>(
   }
 }
 
-/** Has a topic lose its last publications, as if an old copy of its stream had come back. */
-async function rewind(
+/** Has a topic's stream lose its last publications, as if an old copy of it had come back. */
+function rewind(
   port: number,
   prefix: string,
   topic: EngineTopic,
   publications: number,
 ): Promise<void> {
-  const [name] = await historyStreams(port, prefix);
-  const outside = await connect({ servers: `127.0.0.1:${port}` });
-  const { streams } = await jetstreamManager(outside);
-  const { config, state } = await streams.info(name);
-  const subject = subjectOf(topic, prefix);
-  const kept: Uint8Array[] = [];
-  for (let seq = state.first_seq; seq <= state.last_seq - publications; seq++) {
-    kept.push((await streams.getMessage(name, { seq }))!.data);
-  }
-  await streams.delete(name);
-  const { republish: _, ...quiet } = config;
-  await streams.add(quiet as typeof config);
-  for (const data of kept) await outside.request(subject, data);
-  // Only what is new is announced.
-  await streams.update(name, config);
-  await outside.close();
+  const kind = new Subjects(prefix).history(topic.history!).stream;
+  return manage(port, async ({ streams }) => {
+    for (const name of await historyStreams(port, prefix)) {
+      if (!name.startsWith(kind)) continue;
+      const { config, state } = await streams.info(name);
+      await streams.delete(name);
+      await streams.add({ ...config, first_seq: state.last_seq - publications + 1 });
+    }
+  });
 }
 
 /** Gives the streams of topics with history. */
@@ -90,15 +79,13 @@ export function lasting(port: number): Promise<string[]> {
   return manage(port, async (manager) => {
     const names: string[] = [];
     for await (const { config, state } of manager.streams.list()) {
-      if (config.max_age === 0 && !config.allow_msg_ttl && state.messages > 0) {
+      if (
+        !config.name.endsWith("_epochs") && config.max_age === 0 && !config.allow_msg_ttl &&
+        state.messages > 0
+      ) {
         names.push(config.name);
       }
     }
     return names;
   });
-}
-
-/** Where a topic is published. */
-export function subjectOf(topic: EngineTopic, prefix = "duet"): string {
-  return new Subjects(prefix).publications(topic.name, topic.history);
 }
