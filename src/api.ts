@@ -27,6 +27,7 @@ export type {
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";
+export type { EngineMessage, ServerEngine } from "./server/engine_status.ts";
 export { type ServerTopic, TopicList } from "./server/topic_list.ts";
 export type {
   Awaitable,

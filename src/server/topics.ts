@@ -8,6 +8,7 @@ import type { Session } from "../connection/session.ts";
 import { Hub } from "../topics/hub.ts";
 import { MemoryEngine } from "../topics/memory_engine.ts";
 import type { Subscriber } from "../topics/subscription.ts";
+import { EngineStatus } from "./engine_status.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
 import { TopicList } from "./topic_list.ts";
@@ -30,6 +31,8 @@ export class Topics<S, C extends WebSocketConnection> {
   readonly hub: Hub;
   /** What `server.topics` gives. */
   readonly list: TopicList<C>;
+  /** What `server.engine` gives. */
+  readonly engine: EngineStatus;
   readonly #parts: TopicsParts<S, C>;
 
   constructor(parts: TopicsParts<S, C>) {
@@ -53,9 +56,12 @@ export class Topics<S, C extends WebSocketConnection> {
         this.#tell("onTopicOpen", () => settings.onTopicOpen?.(server, topic)),
       onTopicClose: (topic) =>
         this.#tell("onTopicClose", () => settings.onTopicClose?.(server, topic)),
+      onDown: (error) => this.engine.down(error),
+      onUp: () => this.engine.up(),
       report: (error, subscriber) =>
         reports.report(error, subscriber === undefined ? undefined : connectionOf<C>(subscriber)),
     });
+    this.engine = new EngineStatus(server, this.hub, reports.log);
     this.list = new TopicList(this.hub.topics, (it) => connectionOf<C>(it as Subscriber));
   }
 
