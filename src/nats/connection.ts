@@ -98,9 +98,11 @@ export class Connection {
     return this.#nats?.info;
   }
 
-  /** How long the last probe took to be answered, in seconds. */
+  /** How long the last answer took, or one that has not come has been waited for, in milliseconds. */
   get lag(): number {
-    return this.#lag;
+    const [oldest] = this.#calls.values();
+    if (oldest === undefined) return this.#lag;
+    return Math.max(this.#lag, this.#host.clock.now() - oldest.since);
   }
 
   /** Connects, again and again. */
@@ -220,6 +222,7 @@ export class Connection {
       nats.flush().then(() => {
         if (!this.#calls.delete(id)) return;
         this.#heard = this.#host.clock.now();
+        this.#lag = this.#heard - call.since;
         resolve();
       }, (error) => {
         if (this.#calls.delete(id)) reject(new ConnectionLost(asError(error).message, true));
@@ -264,7 +267,9 @@ export class Connection {
       const call = this.#calls.get(id);
       if (call === undefined) return;
       this.#heard = this.#host.clock.now();
-      if (call.take(message)) this.#calls.delete(id);
+      if (!call.take(message)) return;
+      this.#calls.delete(id);
+      this.#lag = this.#heard - call.since;
     });
     await this.#host.greet();
     if (attempt !== this.#attempt) return;
@@ -345,14 +350,12 @@ export class Connection {
           this.#lastError ?? new Error(`NATS has not answered in ${DEADLINE / 1000} s`),
         );
       }
-      if (this.#up && oldest === undefined && now - this.#heard >= IDLE) this.#probe(now);
+      if (this.#up && oldest === undefined && now - this.#heard >= IDLE) {
+        this.flush().catch(() => {
+          // Whatever rejects it has given the connection up already.
+        });
+      }
       this.#tick();
-    });
-  }
-
-  #probe(now: number): void {
-    this.flush().then(() => this.#lag = (this.#host.clock.now() - now) / 1000, () => {
-      // Whatever rejects it has given the connection up already.
     });
   }
 }

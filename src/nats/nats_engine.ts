@@ -95,7 +95,7 @@ export class NatsEngine implements Engine {
 
   /** How NATS is doing. */
   get state(): EngineState {
-    return { up: this.#up, since: this.#since, lag: this.#connection.lag };
+    return { up: this.#up, since: this.#since, lag: this.#connection.lag / 1000 };
   }
 
   start(events: EngineEvents): Promise<void> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -47,6 +47,8 @@ export class NatsServer {
   readonly #folder = mkdtempSync(join(tmpdir(), "duet-nats-"));
   readonly #program: string;
   readonly #options: readonly string[];
+  /** What cannot be set by an option. */
+  settings = "";
   #process: ChildProcess | null = null;
 
   private constructor(port: number, program: Program | undefined, options: readonly string[]) {
@@ -85,7 +87,9 @@ export class NatsServer {
 
   /** Starts it again after {@linkcode kill}, with what it has on disk. */
   async start(): Promise<void> {
-    const where = ["-a", "127.0.0.1", "-p", `${this.port}`, "-sd", this.#folder];
+    const file = join(this.#folder, "nats.conf");
+    writeFileSync(file, this.settings);
+    const where = ["-c", file, "-a", "127.0.0.1", "-p", `${this.port}`, "-sd", this.#folder];
     const child = spawn(this.#program, [...where, ...this.#options], { stdio: "ignore" });
     this.#process = child;
     await patiently(answers(this.port, () => child.exitCode === null), "nats-server");
