@@ -62,7 +62,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/transport/http/"],
   ["src/connection/"],
   ["src/topics/", "src/client/"],
-  ["src/server/", "src/redis/"],
+  ["src/server/", "src/redis/", "src/nats/"],
   ["src/centrifuge/", "src/testing/"],
   ["src/"],
 ];

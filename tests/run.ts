@@ -55,6 +55,7 @@ const ENTRY_POINTS = [
   "src/protocol/mod.ts",
   "src/redis/mod.ts",
   "src/centrifuge/mod.ts",
+  "src/nats/mod.ts",
   "bun/mod.ts",
   "client/mod.ts",
 ];

@@ -1,4 +1,5 @@
 import type { Engine } from "../../src/topics/engine.ts";
+import { NO_REDIS } from "../support/redis_server.ts";
 
 /** Something that becomes of an engine. */
 export interface Fault {
@@ -31,6 +32,8 @@ export interface Place extends Running {
 /** One way to set engines up, and all that can become of them. */
 export interface Setting {
   readonly name: string;
+  /** Why it cannot be tried here; undefined where it can. */
+  readonly missing: string | undefined;
   readonly faults: readonly Fault[];
   /** Makes an engine for one more server. */
   engineOf(address: unknown): Engine;
@@ -43,9 +46,11 @@ export function setting<R extends Running>(
   engineOf: (address: R["address"]) => Engine,
   start: () => Promise<R>,
   faults: readonly FaultOf<R>[],
+  missing: string | undefined = NO_REDIS,
 ): Setting {
   return {
     name,
+    missing,
     faults,
     engineOf,
     async start() {
