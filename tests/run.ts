@@ -51,6 +51,7 @@ const ENTRY_POINTS = [
   "mod.ts",
   "src/protocol/mod.ts",
   "src/redis/mod.ts",
+  "src/testing/mod.ts",
   "bun/mod.ts",
   "client/mod.ts",
 ];

@@ -11,13 +11,14 @@ import { tidyDeadlines } from "../transport/deadlines.ts";
 import type { ByteSocket } from "../transport/tcp/byte_socket.ts";
 import { FrameChannel } from "../transport/tcp/frame_channel.ts";
 import { TCP_CAPABILITIES } from "../transport/tcp/tcp_capabilities.ts";
+import type { TransportName } from "../transport/transport.ts";
 import type { ClientSettings } from "./client_options.ts";
 
 /** What a client's connection is made of. */
 export interface ClientConnectionParts {
   readonly settings: ClientSettings;
   /** The name of the transport. */
-  readonly transport: "deno_tcp" | "bun_tcp";
+  readonly transport: TransportName;
   readonly socket: ByteSocket;
   /** The request that was sent. */
   readonly request: RequestHead;

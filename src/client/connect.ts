@@ -7,7 +7,8 @@ import {
   RequestHead,
   type ResponseHead,
 } from "../protocol/mod.ts";
-import { type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import { type Dial, type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import type { TransportName } from "../transport/transport.ts";
 import { openClient } from "./client_connection.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type ClientSettings, type ConnectOptions, readClientOptions } from "./client_options.ts";
@@ -52,6 +53,29 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   url: string | URL,
   options: ConnectOptions<C> = {},
 ): Promise<C> {
+  return await connectOver<C>(selectDial(), url, options);
+}
+
+/** What carries the bytes of a client. */
+export interface Carrier {
+  /** The name of its transport. */
+  readonly name: TransportName;
+  readonly dial: Dial;
+}
+
+/**
+ * Opens a WebSocket as {@linkcode connect} does, over sockets of any kind.
+ *
+ * @param carrier What makes the sockets.
+ * @param url The URL.
+ * @param options What to ask for, and what to allow.
+ * @returns The connection, once it is open.
+ */
+export async function connectOver<C extends WebSocketConnection>(
+  carrier: Carrier,
+  url: string | URL,
+  options: ConnectOptions<C>,
+): Promise<C> {
   const settings = readClientOptions(options);
   let target = readTarget(url, settings);
   const { signal, handshakeTimeout, maxRedirects } = settings;
@@ -65,7 +89,7 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   );
   try {
     for (let redirects = 0;; redirects++) {
-      const outcome = await attempt(target, settings, giveUp.signal);
+      const outcome = await attempt(carrier, target, settings, giveUp.signal);
       if ("connection" in outcome) return outcome.connection as C;
       const next = nextTarget(target, outcome, redirects < maxRedirects, settings);
       if (typeof next === "string") throw refusal(target, outcome, next);
@@ -87,12 +111,12 @@ type Outcome = { readonly connection: WebSocketConnection } | Refusal;
 
 /** Asks one server. */
 async function attempt(
+  { name: transport, dial }: Carrier,
   target: Target,
   settings: ClientSettings,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { url } = target;
-  const { name: transport, dial } = selectDial();
   const headers = target.headers.filter(([name]) => name !== "host");
   const host = target.headers.find(([name]) => name === "host")?.[1] ?? url.host;
   const { subprotocols, extensions, unix } = settings;

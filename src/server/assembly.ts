@@ -20,6 +20,8 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly roster: Roster<C>;
   readonly kind: TransportKind;
   readonly transport: Transport;
+  /** The server as transports see it. */
+  readonly host: TransportHost;
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
@@ -77,5 +79,5 @@ export function assemble<S, C extends WebSocketConnection>(
   const admission = new Admission({ ...parts, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
+  return { settings, reports, roster, kind, transport, host, lifecycle, streams, topics, list };
 }

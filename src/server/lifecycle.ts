@@ -122,7 +122,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   async upgrade(request: Request, info: unknown): Promise<Response> {
     const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
-    if (this.#state === "new") this.#run();
+    this.serve();
     try {
       return await transport.upgrade(request, info);
     } catch (error) {
@@ -140,7 +140,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
-      if (this.#state === "new") this.#run();
+      this.serve();
       transport.handleUpgrade(...event);
     });
   }
@@ -173,6 +173,11 @@ export class Lifecycle<S, C extends WebSocketConnection> {
         `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http".`,
       ),
     );
+  }
+
+  /** Runs a server that is not started, since its peers come from elsewhere. */
+  serve(): void {
+    if (this.#state === "new") this.#run();
   }
 
   #run(): void {

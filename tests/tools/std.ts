@@ -113,6 +113,7 @@ function bind(summary: string, forDeno: Targets, forBun: Targets): Binding {
       "@duet/websocket/bun": fromOutput("bun/mod.ts"),
       "@duet/websocket/client": fromOutput("client/mod.ts"),
       "@duet/websocket/redis": fromOutput("src/redis/mod.ts"),
+      "@duet/websocket/testing": fromOutput("src/testing/mod.ts"),
       "node:test": fromOutput("tests/tools/noting.ts"),
     },
     scopes: { [fromOutput("tests/tools/")]: { "node:test": "node:test" } },
