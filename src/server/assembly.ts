@@ -20,8 +20,6 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly roster: Roster<C>;
   readonly kind: TransportKind;
   readonly transport: Transport;
-  /** The server as transports see it. */
-  readonly host: TransportHost;
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
@@ -75,9 +73,19 @@ export function assemble<S, C extends WebSocketConnection>(
     report: (error) => reports.report(error),
   };
   const transport = kind.make(host);
-  const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
+  const parts = {
+    server,
+    settings,
+    reports,
+    roster,
+    requests,
+    transport,
+    host,
+    kind,
+    hub: topics.hub,
+  };
   const admission = new Admission({ ...parts, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, host, lifecycle, streams, topics, list };
+  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
 }

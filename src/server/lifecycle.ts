@@ -7,6 +7,7 @@ import { tidyDeadlines } from "../transport/deadlines.ts";
 import type {
   ListeningAddress,
   Transport,
+  TransportHost,
   TransportKind,
   UpgradeEvent,
 } from "../transport/transport.ts";
@@ -26,6 +27,7 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly roster: Roster<C>;
   readonly requests: Requests<S, C>;
   readonly transport: Transport;
+  readonly host: TransportHost;
   readonly kind: TransportKind;
   /** The topics: their engine may be away, which nobody waits for. */
   readonly hub: { start(): unknown; close(): Promise<void> };
@@ -175,9 +177,10 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     );
   }
 
-  /** Runs a server that is not started, since its peers come from elsewhere. */
-  serve(): void {
+  /** Runs a server that is not started, for peers from elsewhere; gives it as transports see it. */
+  serve(): TransportHost {
     if (this.#state === "new") this.#run();
+    return this.#parts.host;
   }
 
   #run(): void {

@@ -1,7 +1,7 @@
 import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { Capabilities, TransportName } from "../transport/transport.ts";
+import type { Capabilities, TransportHost, TransportName } from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
 import type { ConnectionClass } from "../connection/option_readers.ts";
 import type { HandlersOf } from "./options.ts";
@@ -91,6 +91,13 @@ const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
   error: ({ reports }) => reports.lastError,
 };
 
+/**
+ * Gives the library a server as transports see it, for peers that come over none of its own, and has it run.
+ *
+ * @param server The server.
+ */
+export let hostOf: (server: object) => TransportHost;
+
 type Values = Record<OptionName, unknown> & SilenceSettings;
 
 /**
@@ -104,6 +111,7 @@ export function defineProperties<Server extends object>(
   prototype: Server,
   partsOf: (server: Server) => AnyParts,
 ): void {
+  hostOf = (server) => partsOf(server as Server).lifecycle.serve();
   for (const [name, read] of Object.entries(READONLY)) {
     Object.defineProperty(prototype, name, {
       configurable: true,

@@ -5,7 +5,7 @@ import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
-import type { TransportHost, UpgradeEvent } from "../transport/transport.ts";
+import type { UpgradeEvent } from "../transport/transport.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConnectionList, legacyList } from "./connection_list.ts";
 import { type EventsOf, setEvents } from "./handlers.ts";
@@ -40,14 +40,6 @@ export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSou
 export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> =
   WritableCallbackOf<WebSocketServer<C>, Sink>;
 
-/**
- * Gives the library the server as a transport sees it, for peers that come over none of its own, and has a
- * server run that is not started.
- *
- * @param server The server.
- */
-export let hostOf: <C extends WebSocketConnection>(server: WebSocketServer<C>) => TransportHost;
-
 /** The properties of a server that need no code of their own. */
 export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
   extends PropertiesOf<WebSocketServer<C>, C>, ServerTopicMembers<C> {}
@@ -77,10 +69,6 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   readonly #parts: Parts<WebSocketServer<C>, C>;
 
   static {
-    hostOf = (server) => {
-      server.#parts.lifecycle.serve();
-      return server.#parts.host;
-    };
     defineProperties(WebSocketServer.prototype, (server) => server.#parts);
     defineTopicMembers(WebSocketServer.prototype, (server) => server.#parts.topics);
   }

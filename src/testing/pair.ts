@@ -1,7 +1,8 @@
 import { connectOver } from "../client/connect.ts";
 import type { ConnectOptions } from "../client/client_options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { hostOf, type WebSocketServer } from "../server/server.ts";
+import { hostOf } from "../server/properties.ts";
+import type { WebSocketServer } from "../server/server.ts";
 import type { Dial } from "../transport/tcp/dial.ts";
 import { openTcp } from "../transport/tcp/tcp_opening.ts";
 import { MemorySocket } from "./memory_socket.ts";
@@ -79,7 +80,7 @@ export async function openPair<
   };
   const client = await connectOver<D>(
     { name: server.transport, dial },
-    URL.canParse(url) ? url : new URL(url, "ws://localhost"),
+    new URL(url, "ws://localhost"),
     { ...options, maxRedirects: 0 },
   );
   return {
