@@ -24,6 +24,7 @@ export type {
   SubscribeResult,
   TopicSubscription,
 } from "./connection/subscribing.ts";
+export type { LimitMembers } from "./connection/limit_members.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";
@@ -49,7 +50,7 @@ export type { SlowPolicy, TopicSettings, TopicsOption } from "./topics/topic_set
 export type { TopicCounts } from "./topics/topic_host.ts";
 export type { StreamCounts } from "./topics/follower.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
-export type { ConnectionClass, ExtensionLike } from "./connection/option_readers.ts";
+export type { ConnectionClass, ExtensionLike, MessageOrder } from "./connection/option_readers.ts";
 export type {
   BunWebSocketOptions,
   HandlersOf,

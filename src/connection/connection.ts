@@ -1,4 +1,4 @@
-import { checkNumber, show } from "../base/option_values.ts";
+import { show } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   type ConnectionHandlers,
@@ -7,6 +7,7 @@ import {
 } from "./handlers.ts";
 import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
+import { defineLimitMembers, type LimitMembers } from "./limit_members.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 import { defineTopicMembers, type TopicMembers } from "./topic_members.ts";
@@ -21,7 +22,7 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection extends HandlerProperties, TopicMembers {}
+export interface WebSocketConnection extends HandlerProperties, LimitMembers, TopicMembers {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -158,6 +159,30 @@ export class WebSocketConnection {
     return this.#session.state === "disconnected";
   }
 
+  /**
+   * A signal that aborts when the connection ends: as soon as nothing can be sent to the other side any more,
+   * and before `disconnect`, which waits for messages that came before. What a handler rejects with its
+   * reason is not reported as an error.
+   *
+   * @example Work that nobody waits for any longer is given up
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer({
+   *   onConnect: (_server, connection) =>
+   *     void connection.on({
+   *       async utf8(connection, url) {
+   *         const page = await fetch(url, { signal: connection.signal });
+   *         connection.send(await page.text());
+   *       },
+   *     }),
+   * });
+   * ```
+   */
+  get signal(): AbortSignal {
+    return this.#session.signal;
+  }
+
   // Sending.
 
   /**
@@ -261,10 +286,12 @@ export class WebSocketConnection {
   /**
    * Waits until all that was sent has been taken by the operating system.
    *
-   * @returns Settled at once when nothing waits, and when the connection ends.
+   * @param options With a `signal` the wait can be given up: it rejects with the signal's reason.
+   * @returns Settled at once when nothing waits, and when the connection ends. It rejects with
+   * ERR_INVALID_ARGUMENT for other options.
    */
-  drained(): Promise<void> {
-    return this.#outbox.whenDrained();
+  drained(options?: { signal?: AbortSignal | undefined }): Promise<void> {
+    return this.#outbox.whenDrained(options);
   }
 
   // Receiving.
@@ -362,57 +389,11 @@ export class WebSocketConnection {
   httpError(status: number, rejection: Rejection = {}): void {
     this.#session.httpError(status, rejection);
   }
-
-  // Limits.
-
-  /**
-   * The most bytes of a message that is taken, after decompression; over it: close code 1009.
-   *
-   * @throws {WebSocketError} ERR_UNSUPPORTED when set above the server's on `bun_http`, whose engine
-   * takes no more.
-   */
-  get maxRecvSize(): number {
-    return this.#session.tuning.maxRecvSize;
-  }
-
-  set maxRecvSize(bytes: number) {
-    this.#session.tuning.maxRecvSize = checkNumber("maxRecvSize", bytes);
-  }
-
-  /** The most bytes of a message that is sent. */
-  get maxSendSize(): number {
-    return this.#outbox.maxSendSize;
-  }
-
-  set maxSendSize(bytes: number) {
-    this.#outbox.maxSendSize = checkNumber("maxSendSize", bytes);
-  }
-
-  /** Messages of fewer bytes are not compressed. */
-  get compressionThreshold(): number {
-    return this.#session.tuning.compressionThreshold;
-  }
-
-  set compressionThreshold(bytes: number) {
-    this.#session.tuning.compressionThreshold = checkNumber("compressionThreshold", bytes);
-  }
-
-  /**
-   * Whether small packets are sent at once (TCP_NODELAY); default true.
-   *
-   * @throws {WebSocketError} ERR_UNSUPPORTED when turned off on "http", where the runtime owns the socket.
-   */
-  get nodelay(): boolean {
-    return this.#session.tuning.nodelay;
-  }
-
-  set nodelay(on: boolean) {
-    this.#session.tuning.nodelay = on;
-  }
 }
 
 defineHandlerProperties(
   WebSocketConnection.prototype,
   (connection) => sessionOf(connection).delivery.handlers,
 );
+defineLimitMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
 defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));

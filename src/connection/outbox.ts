@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
+import { signalOf, unlessAborted, type WaitOptions } from "../base/signal.ts";
 import { checkWellFormed, MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
 
@@ -100,7 +101,11 @@ export class Outbox {
   }
 
   /** Settles when nothing waits to be sent, and when nothing can be sent any more. */
-  whenDrained(): Promise<void> {
+  async whenDrained(options?: WaitOptions): Promise<void> {
+    await unlessAborted(this.#whenDrained(), signalOf("drained()", options));
+  }
+
+  #whenDrained(): Promise<void> {
     const { channel } = this;
     if (channel === null || channel.bufferedAmount === 0) return Promise.resolve();
     if (this.#drained === undefined) {

@@ -19,6 +19,7 @@ export interface ConnectionHost {
   readonly compressionThreshold: number;
   readonly highWaterMark: number;
   readonly maxBufferedAmount: number;
+  readonly maxConcurrentMessages: number;
   /** Seconds. */
   readonly closeTimeout: number;
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
@@ -26,6 +27,8 @@ export interface ConnectionHost {
   opened(connection: object): void;
   closed(connection: object): void;
   report(error: Error, connection: object): void;
+  /** Logs what the application should know. */
+  warn(message: string, connection: object): void;
 }
 
 /** The state of one connection from its accept to its end, behind the public API. */
@@ -60,6 +63,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   #deadline = 0;
   // Set when what waits has waited for too long before the channel was gone.
   #late = false;
+  // Made when somebody asks for the signal.
+  #controller: AbortController | null = null;
 
   constructor(connection: object) {
     this.connection = connection;
@@ -142,6 +147,20 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
 
   // Ending.
 
+  /** Aborts when nothing can be sent any more. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.state === "disconnecting" || this.state === "disconnected") this.#abort();
+    return this.#controller.signal;
+  }
+
+  #abort(): void {
+    if (this.#controller?.signal.aborted !== false) return;
+    this.#controller.abort(
+      new WebSocketError("ERR_STATE", "Cannot go on: the connection has ended"),
+    );
+  }
+
   disconnect(code: number | undefined, reason: string): void {
     closePayload(code, reason);
     if (this.state === "connecting") {
@@ -202,6 +221,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     this.outbox.channel = null;
     // From here on nothing is sent, so that positions must not move on.
     this.subscriptions?.end(this.error?.code === "ERR_TOO_SLOW");
+    this.#abort();
   }
 
   close(code: number, reason: string): void {
@@ -293,6 +313,8 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   }
 
   report(error: WebSocketError): void {
+    // Whoever gives up since the connection has ended has not failed.
+    if (this.#controller?.signal.aborted && error.cause === this.#controller.signal.reason) return;
     this.error = error;
     this.host.report(error, this.connection);
   }

@@ -2,6 +2,7 @@ import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import { concurrency } from "../connection/option_readers.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
@@ -34,11 +35,36 @@ export class Admission<S, C extends WebSocketConnection> {
   readonly #parts: AdmissionParts<S, C>;
   readonly #connectionHost: ConnectionHost;
   readonly #openingHost: OpeningHost;
+  // What ends the waiting for a handler, by the peer for which it is at work.
+  readonly #waiting = new Map<Peer, AbortController>();
 
   constructor(parts: AdmissionParts<S, C>) {
     this.#parts = parts;
     this.#connectionHost = connectionHost(parts);
     this.#openingHost = openingHost(parts);
+    parts.stopping.addEventListener("abort", () => {
+      for (const peer of [...this.#waiting.keys()]) this.left(peer);
+    });
+  }
+
+  /** A peer has left while a handler is at work for it. */
+  left(peer: Peer): void {
+    this.#waiting.get(peer)?.abort();
+  }
+
+  /** Waits for a handler while the peer is there and anybody is let in. */
+  async #wait<T>(
+    peer: Peer,
+    result: PromiseLike<T>,
+    tell: (error: unknown) => void,
+  ): Promise<T | typeof GAVE_UP> {
+    const waiting = new AbortController();
+    this.#waiting.set(peer, waiting);
+    try {
+      return await waitFor(result, { until: waiting.signal }, tell);
+    } finally {
+      this.#waiting.delete(peer);
+    }
   }
 
   /** A peer has come. */
@@ -65,7 +91,7 @@ export class Admission<S, C extends WebSocketConnection> {
     const { settings, stopping, reports } = this.#parts;
     try {
       const tell = (error: unknown) => reports.report(handlerError("onAccept", error));
-      const connection = await waitFor(made, { until: stopping }, tell);
+      const connection = await this.#wait(peer, made, tell);
       if (connection !== GAVE_UP && !stopping.aborted) {
         return await this.#connect(peer, connection ?? new settings.connectionClass(init));
       }
@@ -92,7 +118,7 @@ export class Admission<S, C extends WebSocketConnection> {
     try {
       const result = settings.onConnect?.(server, connection);
       return isThenable(result)
-        ? this.#welcomeLater(opening, connection, result)
+        ? this.#welcomeLater(peer, opening, connection, result)
         : welcome(opening, result);
     } catch (error) {
       return this.#notConnected(opening, connection, error);
@@ -100,14 +126,15 @@ export class Admission<S, C extends WebSocketConnection> {
   }
 
   async #welcomeLater(
+    peer: Peer,
     opening: ServerOpening,
     connection: C,
     result: PromiseLike<unknown>,
   ): Promise<Opening | Refusal> {
-    const { stopping, reports } = this.#parts;
+    const { reports } = this.#parts;
     try {
       const tell = (error: unknown) => reports.report(handlerError("onConnect", error), connection);
-      const settled = await waitFor(result, { until: stopping }, tell);
+      const settled = await this.#wait(peer, result, tell);
       if (settled !== GAVE_UP) return welcome(opening, settled);
     } catch (error) {
       return this.#notConnected(opening, connection, error);
@@ -142,6 +169,7 @@ function connectionHost<S, C extends WebSocketConnection>(
     maxSendSize: settings.maxSendSize,
     highWaterMark: settings.highWaterMark,
     maxBufferedAmount: settings.maxBufferedAmount,
+    maxConcurrentMessages: concurrency(settings),
     // Of these only this one may be changed; it is read once for each connection.
     get compressionThreshold() {
       return settings.compressionThreshold;
@@ -166,6 +194,7 @@ function connectionHost<S, C extends WebSocketConnection>(
       if (log.level >= 3) log.info(`${placeOf(connection)} has left`);
     },
     report: (error, connection) => reports.report(error, connection),
+    warn: (message, connection) => log.warn(`${placeOf(connection as C)}: ${message}`),
   };
 }
 

@@ -68,6 +68,7 @@ export function assemble<S, C extends WebSocketConnection>(
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
     accept: (peer) => admission.accept(peer),
+    left: (peer) => admission.left(peer),
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),

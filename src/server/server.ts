@@ -89,12 +89,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   /**
    * Starts to listen.
    *
+   * @param options With a `signal` the server shuts down when that aborts; a start under way rejects with its reason.
    * @returns The server, once it listens.
    * @throws {WebSocketError} ERR_LISTEN when it cannot, as when the port is taken; ERR_STATE when it
    * was started before.
    */
-  async start(): Promise<this> {
-    await this.#parts.lifecycle.start();
+  async start(options?: { signal?: AbortSignal | undefined }): Promise<this> {
+    await this.#parts.lifecycle.start(options);
     return this;
   }
 

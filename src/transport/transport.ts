@@ -117,6 +117,8 @@ export interface TransportHost {
   readonly extensions: readonly { readonly name: string }[];
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
+  /** A peer has left before its accept was decided on. */
+  left(peer: Peer): void;
   /**
    * Takes a seat for a peer that cannot ask for anything yet, as within its TLS handshake; gives what lets
    * go of it, or undefined when all are taken. The peer is destroyed when the server shuts down meanwhile.

@@ -33,13 +33,16 @@ export function decide(
   const madeUp = remote.port > 0 && /^http\+/i.test(url);
   if (madeUp || !tellsUrl(head)) return refusal(400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const opening = host.accept({
+  const peer = {
     remote,
     secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
     native: request,
     destroy,
-  });
-  return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+  };
+  const opening = host.accept(peer);
+  if (!(opening instanceof Promise)) return ask(opening, head, request);
+  return whileThere(request, opening, () => host.left(peer))
+    .then((accepted) => ask(accepted, head, request));
 }
 
 /**
@@ -60,21 +63,30 @@ function tellsUrl(head: RequestHead): boolean {
 /** Before its request is answered an engine cannot drop a peer. */
 function destroy(): void {}
 
-function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
+function ask(
+  opening: Opening | Refusal,
+  head: RequestHead,
+  request: Request,
+): Decision | Promise<Decision> {
   if (typeof opening === "number") return refusal(opening);
   const answer = opening.answer(head);
-  return answer instanceof Promise ? decideLater(opening, answer) : decisionOf(opening, answer);
+  if (!(answer instanceof Promise)) return decisionOf(opening, answer);
+  return whileThere(request, answer, () => opening.failed())
+    .then((decided) => decisionOf(opening, decided));
 }
 
-async function askLater(
-  opening: Promise<Opening | Refusal>,
-  head: RequestHead,
-): Promise<Decision> {
-  return await ask(await opening, head);
-}
-
-async function decideLater(opening: Opening, answer: Promise<Answer>): Promise<Decision> {
-  return decisionOf(opening, await answer);
+/** Waits for a result, and tells when the peer has left meanwhile. */
+async function whileThere<T>(
+  { signal }: Request,
+  result: Promise<T>,
+  left: () => void,
+): Promise<T> {
+  signal.addEventListener("abort", left);
+  try {
+    return await result;
+  } finally {
+    signal.removeEventListener("abort", left);
+  }
 }
 
 function decisionOf(opening: Opening, answer: Answer): Decision {
