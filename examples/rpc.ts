@@ -33,7 +33,7 @@ class Peer extends WebSocketConnection {
   }
 }
 const flags = readFlags({ name: "rpc.ts", about: "JSON-RPC both ways.", port: 8086 });
-const utf8 = (it: Peer, text: string) => void it.receive(text).catch(() => it.disconnect(1008));
+const utf8 = (it: Peer, text: string) => it.receive(text).catch(() => it.disconnect(1008));
 const onConnect = (_server: unknown, peer: Peer) => void peer.on({ utf8 });
-const options = { connectionClass: Peer, ...flags.options, onConnect };
-await runServer(flags, () => new WebSocketServer(options));
+const served = { connectionClass: Peer, messageOrder: "concurrent", onConnect } as const;
+await runServer(flags, () => new WebSocketServer({ ...served, ...flags.options }));
