@@ -56,6 +56,7 @@ const ENTRY_POINTS = [
   "src/redis/mod.ts",
   "src/centrifuge/mod.ts",
   "src/nats/mod.ts",
+  "src/testing/mod.ts",
   "bun/mod.ts",
   "client/mod.ts",
 ];

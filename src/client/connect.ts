@@ -7,7 +7,8 @@ import {
   RequestHead,
   type ResponseHead,
 } from "../protocol/mod.ts";
-import { type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import { type Dial, type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import type { TransportName } from "../transport/transport.ts";
 import { openClient } from "./client_connection.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type ClientSettings, type ConnectOptions, readClientOptions } from "./client_options.ts";
@@ -56,16 +57,41 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   url: string | URL,
   options: ConnectOptions<C> = {},
 ): Promise<C> {
+  return await connectOver<C>(selectDial, url, options);
+}
+
+/** What carries the bytes of a client. */
+export interface Carrier {
+  /** The name of its transport. */
+  readonly name: TransportName;
+  readonly dial: Dial;
+}
+
+/**
+ * Opens a WebSocket as {@linkcode connect} does, over sockets of any kind.
+ *
+ * @param select Gives what makes the sockets, to a proxy or not.
+ * @param url The URL.
+ * @param options What to ask for, and what to allow.
+ * @returns The connection, once it is open.
+ */
+export async function connectOver<C extends WebSocketConnection>(
+  select: (proxied: boolean) => Carrier,
+  url: string | URL,
+  options: ConnectOptions<C>,
+): Promise<C> {
   const settings = readClientOptions(options);
   const target = readTarget(url, settings);
   const { reconnecting } = settings;
-  if (reconnecting === undefined) return await open(target, settings) as C;
-  const again = (ended: (wanted: boolean) => void) => open(target, settings, ended);
+  const carrier = select(settings.proxy !== undefined);
+  if (reconnecting === undefined) return await open(carrier, target, settings) as C;
+  const again = (ended: (wanted: boolean) => void) => open(carrier, target, settings, ended);
   return await new Reconnection(again, reconnecting, settings).connect() as C;
 }
 
 /** Opens one WebSocket. */
 async function open(
+  carrier: Carrier,
   first: Target,
   settings: ClientSettings,
   ended?: (wanted: boolean) => void,
@@ -82,7 +108,7 @@ async function open(
   );
   try {
     for (let redirects = 0;; redirects++) {
-      const outcome = await attempt(target, settings, giveUp.signal, ended);
+      const outcome = await attempt(carrier, target, settings, giveUp.signal, ended);
       if ("connection" in outcome) return outcome.connection;
       const next = nextTarget(target, outcome, redirects < maxRedirects, settings);
       if (typeof next === "string") throw refusal(target, outcome, next);
@@ -104,13 +130,13 @@ type Outcome = { readonly connection: WebSocketConnection } | Refusal;
 
 /** Asks one server. */
 async function attempt(
+  { name: transport, dial }: Carrier,
   target: Target,
   settings: ClientSettings,
   signal: AbortSignal,
   ended?: (wanted: boolean) => void,
 ): Promise<Outcome> {
   const { url } = target;
-  const { name: transport, dial } = selectDial(settings.proxy !== undefined);
   const headers = target.headers.filter(([name]) => name !== "host");
   const host = target.headers.find(([name]) => name === "host")?.[1] ?? url.host;
   const { subprotocols, extensions, unix } = settings;

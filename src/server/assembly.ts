@@ -79,7 +79,17 @@ export function assemble<S, C extends WebSocketConnection>(
   };
   const transport = kind.make(host);
   const endpoints = new Map<string, Endpoint>();
-  const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
+  const parts = {
+    server,
+    settings,
+    reports,
+    roster,
+    requests,
+    transport,
+    host,
+    kind,
+    hub: topics.hub,
+  };
   const routes = new Routes({ ...parts, endpoints, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);

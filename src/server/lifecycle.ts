@@ -9,6 +9,7 @@ import { currentRuntime } from "../transport/runtime.ts";
 import type {
   ListeningAddress,
   Transport,
+  TransportHost,
   TransportKind,
   UpgradeEvent,
 } from "../transport/transport.ts";
@@ -29,6 +30,7 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly roster: Roster<C>;
   readonly requests: Requests<S, C>;
   readonly transport: Transport;
+  readonly host: TransportHost;
   readonly kind: TransportKind;
   /** The topics: their engine may be away, which nobody waits for. */
   readonly hub: { start(): unknown; close(): Promise<void> };
@@ -131,7 +133,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   async upgrade(request: Request, info: unknown, prepared: PreparedUpgrade): Promise<Response> {
     const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
-    if (this.#state === "new") this.#run();
+    this.serve();
     try {
       return await transport.upgrade(request, info, readPrepared(prepared));
     } catch (error) {
@@ -149,7 +151,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
-      if (this.#state === "new") this.#run();
+      this.serve();
       transport.handleUpgrade(...event);
     });
   }
@@ -184,6 +186,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
         }.`,
       ),
     );
+  }
+
+  /** Runs a server that is not started, for peers from elsewhere; gives it as transports see it. */
+  serve(): TransportHost {
+    if (this.#state === "new") this.#run();
+    return this.#parts.host;
   }
 
   #run(): void {

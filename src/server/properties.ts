@@ -1,7 +1,7 @@
 import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { Capabilities, TransportName } from "../transport/transport.ts";
+import type { Capabilities, TransportHost, TransportName } from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
 import type { ConnectionClass } from "../connection/option_readers.ts";
 import type { HandlersOf } from "./options.ts";
@@ -99,6 +99,12 @@ const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
  * @returns Its parts.
  */
 export let partsOf: (server: object) => AnyParts;
+/**
+ * Gives the library a server as transports see it, for peers that come over none of its own, and has it run.
+ *
+ * @param server The server.
+ */
+export let hostOf: (server: object) => TransportHost;
 
 type Values = Record<OptionName, unknown> & SilenceSettings;
 
@@ -114,6 +120,7 @@ export function defineProperties<Server extends object>(
   parts: (server: Server) => AnyParts,
 ): void {
   partsOf = parts as typeof partsOf;
+  hostOf = (server) => partsOf(server).lifecycle.serve();
   for (const [name, read] of Object.entries(READONLY)) {
     Object.defineProperty(prototype, name, {
       configurable: true,

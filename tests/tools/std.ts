@@ -123,6 +123,7 @@ function bind(summary: string, forDeno: Targets, forBun: Targets): Binding {
       "@duet/websocket/redis": fromOutput("src/redis/mod.ts"),
       "@duet/websocket/centrifuge": fromOutput("src/centrifuge/mod.ts"),
       "@duet/websocket/nats": fromOutput("src/nats/mod.ts"),
+      "@duet/websocket/testing": fromOutput("src/testing/mod.ts"),
       "node:test": fromOutput("tests/tools/noting.ts"),
     },
     scopes: { [fromOutput("tests/tools/")]: { "node:test": "node:test" } },
