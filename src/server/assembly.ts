@@ -3,7 +3,6 @@ import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
 import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
-import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Endpoint } from "./opening.ts";
@@ -11,6 +10,7 @@ import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { Roster } from "./roster.ts";
+import { Routes } from "./routes.ts";
 import { checkSupported, readSettings, type Settings } from "./settings.ts";
 import { Topics } from "./topics.ts";
 
@@ -24,6 +24,7 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
+  readonly routes: Routes<S, C>;
   /** Who serves a path of its own, in a protocol on top of WebSocket. */
   readonly endpoints: Map<string, Endpoint>;
   /** What `connections` gives. */
@@ -70,7 +71,8 @@ export function assemble<S, C extends WebSocketConnection>(
     },
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
-    accept: (peer) => admission.accept(peer),
+    accept: (peer) => routes.accept(peer),
+    left: (peer) => routes.left(peer),
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
@@ -78,19 +80,9 @@ export function assemble<S, C extends WebSocketConnection>(
   const transport = kind.make(host);
   const endpoints = new Map<string, Endpoint>();
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const admission = new Admission({ ...parts, endpoints, stopping: stopping.signal });
+  const routes = new Routes({ ...parts, endpoints, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return {
-    settings,
-    reports,
-    roster,
-    kind,
-    transport,
-    lifecycle,
-    streams,
-    topics,
-    endpoints,
-    list,
-  };
+  const own = { settings, reports, roster, kind, transport, lifecycle, streams };
+  return { ...own, topics, routes, endpoints, list };
 }
