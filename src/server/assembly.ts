@@ -93,17 +93,6 @@ export function assemble<S, C extends WebSocketConnection>(
   const routes = new Routes({ ...parts, endpoints, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return {
-    settings,
-    reports,
-    roster,
-    kind,
-    transport,
-    lifecycle,
-    streams,
-    topics,
-    routes,
-    endpoints,
-    list,
-  };
+  const own = { settings, reports, roster, kind, transport, lifecycle, streams };
+  return { ...own, topics, routes, endpoints, list };
 }

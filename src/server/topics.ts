@@ -11,6 +11,7 @@ import type { ControlMessage } from "../topics/hub_options.ts";
 import { MemoryEngine } from "../topics/memory_engine.ts";
 import type { Subscriber } from "../topics/subscription.ts";
 import { EngineStatus } from "./engine_status.ts";
+import type { Subscriptions } from "../topics/subscriptions.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
 import { TopicList } from "./topic_list.ts";
@@ -78,7 +79,7 @@ export class Topics<S, C extends WebSocketConnection> {
     data: string | BinaryData,
     options: ServerPublishOptions = {},
   ): Promise<PublishResult> {
-    let except: Session[] | undefined;
+    let except: Subscriber[] | undefined;
     try {
       except = readExcept(options?.except);
     } catch (error) {
@@ -101,12 +102,18 @@ export class Topics<S, C extends WebSocketConnection> {
   }
 }
 
-/** All subscribers of a server are sessions. */
+/** All subscribers of a server are sessions, or have a connection as these do. */
 function connectionOf<C>(subscriber: Subscriber): C {
   return (subscriber as Session).connection as C;
 }
 
-function readExcept(except: ServerPublishOptions["except"]): Session[] | undefined {
+/** Who subscribes on a connection: its session, or the layer above that has taken it over. */
+function subscriberOf(session: Session): Subscriber {
+  const subscriptions = session.subscriptions as Subscriptions | null;
+  return subscriptions?.subscriber ?? session;
+}
+
+function readExcept(except: ServerPublishOptions["except"]): Subscriber[] | undefined {
   if (except === undefined) return undefined;
   const many = except instanceof WebSocketConnection ? [except] : except;
   const iterable = typeof many === "object" && many !== null && Symbol.iterator in many;
@@ -114,5 +121,5 @@ function readExcept(except: ServerPublishOptions["except"]): Session[] | undefin
   if (!iterable || !list.every((it) => it instanceof WebSocketConnection)) {
     throw invalid("except", except, "a connection, or an iterable of connections");
   }
-  return (list as WebSocketConnection[]).map(sessionOf);
+  return (list as WebSocketConnection[]).map((it) => subscriberOf(sessionOf(it)));
 }

@@ -20,18 +20,17 @@ function typeOf(schema: Schema): protobuf.Type {
   if (type !== undefined) return type;
   type = new protobuf.Type(`M${types.size}`);
   types.set(schema, type);
-  for (const field of schema.fields) type.add(fieldOf(field, type));
+  for (const field of schema.fields) type.add(fieldOf(field) as protobuf.Field);
   return type;
 }
 
-function fieldOf({ name, number, kind, shape }: Field, parent: protobuf.Type): protobuf.Field {
+function fieldOf({ name, number, kind, shape }: Field): protobuf.FieldBase {
   let type: string = kind as string;
   if (kind instanceof Schema) {
     const nested = typeOf(kind);
     if (nested.parent === null) root.add(nested);
     type = nested.name;
   }
-  void parent;
   return shape === "map"
     ? new protobuf.MapField(name, number, "string", type)
     : new protobuf.Field(name, number, type, shape === "many" ? "repeated" : undefined);

@@ -76,6 +76,9 @@ for (const variant of transports) {
       const { push } = await talk.next();
       assertEquals([push.channel, push.subscribe.recoverable], ["t", true]);
       assertEquals(client.isSubscribed("t"), true);
+      await hosted.server.publish("t", "1", { except: client.connection });
+      await hosted.server.publish("t", "2");
+      assertEquals((await talk.next()).push.pub.data, 2);
       assertEquals(client.unsubscribe("t"), true);
       assertEquals((await talk.next()).push.unsubscribe.code, 2000);
       client.disconnect();

@@ -176,6 +176,18 @@ for (const variant of transports) {
       assertEquals((await patiently(left.promise, "onDisconnect") as unknown[])[0], "ada");
     });
 
+    it("the path is served beside the routes of the server, and beside its plain connections", async () => {
+      await using hosted = await host(variant);
+      hosted.server.route("/echo", {
+        utf8: (connection, text) => void connection.send(`echo ${text}`),
+      });
+      const talk = await hosted.join();
+      assertEquals((await talk.ask({ rpc: {} })).error.code, 108);
+      const plain = await Talk.open(hosted.url.replace(PATH, "/echo"));
+      plain.send("1");
+      assertEquals(await plain.lines.next(), "echo 1");
+    });
+
     it("the subprotocol or a parameter of the URL says protobuf", async () => {
       await using hosted = await host(variant);
       const talk = await Talk.open(hosted.url, "centrifuge-protobuf");
