@@ -1,5 +1,5 @@
 import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
-import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
+import type { Address, Answer, Opening, Prepared, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -17,6 +17,7 @@ export type Decision = Accepted | Response;
  * @param request The request.
  * @param remote Where it came from.
  * @param secure Whether it came over TLS; where that is not known, the scheme of its URL tells.
+ * @param prepared What the application says of it beforehand, if it is the application's request.
  * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
  * made one, since each costs as much as the rest of this.
  */
@@ -25,6 +26,7 @@ export function decide(
   request: Request,
   remote: Address,
   secure: boolean | undefined,
+  prepared?: Prepared,
 ): Decision | Promise<Decision> {
   const { url, headers } = request;
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
@@ -33,13 +35,17 @@ export function decide(
   const madeUp = remote.port > 0 && /^http\+/i.test(url);
   if (madeUp || !tellsUrl(head)) return refusal(400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const opening = host.accept({
+  const peer = {
     remote,
     secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
     native: request,
+    prepared,
     destroy,
-  });
-  return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+  };
+  const opening = host.accept(peer);
+  if (!(opening instanceof Promise)) return ask(opening, head, request);
+  return whileThere(request, opening, () => host.left(peer))
+    .then((accepted) => ask(accepted, head, request));
 }
 
 /**
@@ -60,21 +66,30 @@ function tellsUrl(head: RequestHead): boolean {
 /** Before its request is answered an engine cannot drop a peer. */
 function destroy(): void {}
 
-function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
+function ask(
+  opening: Opening | Refusal,
+  head: RequestHead,
+  request: Request,
+): Decision | Promise<Decision> {
   if (typeof opening === "number") return refusal(opening);
   const answer = opening.answer(head);
-  return answer instanceof Promise ? decideLater(opening, answer) : decisionOf(opening, answer);
+  if (!(answer instanceof Promise)) return decisionOf(opening, answer);
+  return whileThere(request, answer, () => opening.failed())
+    .then((decided) => decisionOf(opening, decided));
 }
 
-async function askLater(
-  opening: Promise<Opening | Refusal>,
-  head: RequestHead,
-): Promise<Decision> {
-  return await ask(await opening, head);
-}
-
-async function decideLater(opening: Opening, answer: Promise<Answer>): Promise<Decision> {
-  return decisionOf(opening, await answer);
+/** Waits for a result, and tells when the peer has left meanwhile. */
+async function whileThere<T>(
+  { signal }: Request,
+  result: Promise<T>,
+  left: () => void,
+): Promise<T> {
+  signal.addEventListener("abort", left);
+  try {
+    return await result;
+  } finally {
+    signal.removeEventListener("abort", left);
+  }
 }
 
 function decisionOf(opening: Opening, answer: Answer): Decision {
