@@ -28,8 +28,9 @@ export async function chatEngine(
 }
 
 async function redisClient(url: string): Promise<RedisClient> {
-  const { Redis } = await import("ioredis").catch(() => {
-    throw new Error("--redis needs the package ioredis: run npm install ioredis");
+  const { Redis } = await import("ioredis").catch((cause) => {
+    const todo = "run npm install ioredis, and under Deno add --ignore-env";
+    throw new Error(`Cannot load the package ioredis, which --redis needs: ${todo}`, { cause });
   });
   return new Redis(url, { lazyConnect: true });
 }

@@ -50,6 +50,11 @@ export class Rooms {
       unsubscribe: (_server, guest, room) => {
         if (guest.room === room) void this.#left(guest, room);
       },
+      // While there still is an engine.
+      shutdown: async () => {
+        const leaving = [...server.connections].filter(({ room }) => room !== undefined);
+        await Promise.all(leaving.map((guest) => this.#left(guest, guest.room!)));
+      },
     });
   }
 
@@ -87,10 +92,10 @@ export class Rooms {
     if (before !== undefined) {
       guest.room = undefined; // so that it is told once that it left
       guest.unsubscribe(before);
-      this.#announce(guest, before, "left");
+      void this.#announce(guest, before, "left");
     }
     Object.assign(guest, { room, nickname, session });
-    if (!isTakeover) this.#announce(guest, room, "joined");
+    if (!isTakeover) void this.#announce(guest, room, "joined");
     const card: Card = { server: this.#id, nickname, session };
     const subscribed = guest.subscribe(room, { user: key, info: JSON.stringify(card) });
     if (rival !== undefined) {
@@ -118,12 +123,14 @@ export class Rooms {
     guest.room = undefined;
     const key = nicknameKey(guest.nickname);
     const cards = await this.#cards(room).catch(() => []);
-    if (cards.some((it) => nicknameKey(it.nickname) === key)) return;
-    this.#announce(guest, room, "left");
+    const again = cards.some((it) => it.server !== this.#id && nicknameKey(it.nickname) === key);
+    if (!again) await this.#announce(guest, room, "left");
   }
 
-  #announce(guest: Guest, room: string, type: "joined" | "left"): void {
-    void guest.publish(room, text({ type, nickname: guest.nickname, at: Date.now() }));
+  async #announce(guest: Guest, room: string, type: "joined" | "left"): Promise<void> {
+    // The server, since a connection that has ended publishes nothing.
+    const { nickname } = guest;
+    await this.#server.publish(room, text({ type, nickname, at: Date.now() }), { except: guest });
   }
 
   /** Those of this server, also before they are subscribed. */
