@@ -4,8 +4,9 @@ import type { Position } from "./subscribing.ts";
 
 /**
  * The handlers of a connection, each given the connection first. A handler may return a promise: the next
- * message of that connection waits until it has settled. Pings, pongs and a Close frame do not wait. What
- * a handler throws, or its promise rejects with, goes to the server's `onError`.
+ * message of that connection waits until it has settled, unless `messageOrder` is "concurrent". Pings, pongs
+ * and a Close frame do not wait. What a handler throws, or its promise rejects with, goes to the server's
+ * `onError`.
  */
 export interface ConnectionHandlers<C> {
   /**
