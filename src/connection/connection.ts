@@ -7,6 +7,7 @@ import {
   type HandlerProperties,
 } from "./handlers.ts";
 import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
+import { type ConnectionContext, defineContext } from "./context.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import { defineLimitMembers, type LimitMembers } from "./limit_members.ts";
 import { defineStreamMembers, type StreamMembers } from "./message_streams.ts";
@@ -24,8 +25,13 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection
-  extends HandlerProperties, LimitMembers, StreamMembers, TopicMembers {}
+export interface WebSocketConnection<Data = unknown>
+  extends
+    HandlerProperties,
+    LimitMembers,
+    StreamMembers,
+    TopicMembers,
+    ConnectionContext<WebSocketConnection> {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -50,10 +56,12 @@ export interface WebSocketConnection
  * });
  * ```
  */
-export class WebSocketConnection {
-  /** The user's own; the library leaves it alone. */
-  data: unknown = undefined;
-  readonly #server: unknown;
+export class WebSocketConnection<Data = unknown> {
+  /**
+   * The application's own: what `server.upgrade()` was given as `data`, or a handler has put here, and
+   * undefined until then.
+   */
+  data: Data = undefined as Data;
   readonly #session: Session;
   readonly #outbox: Outbox;
 
@@ -67,8 +75,7 @@ export class WebSocketConnection {
    * @param init What `onAccept` is given.
    */
   constructor(init: ConnectionInit) {
-    this.#server = init.server;
-    this.#session = new Session(this);
+    this.#session = new Session(this, init.server);
     this.#outbox = this.#session.outbox;
   }
 
@@ -115,11 +122,6 @@ export class WebSocketConnection {
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   get socket(): unknown {
     return this.#session.native;
-  }
-
-  /** The server. */
-  get server(): unknown {
-    return this.#server;
   }
 
   /** The opening handshake, from the `handshake` event on. */
@@ -402,3 +404,4 @@ defineHandlerProperties(
 defineLimitMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
 defineStreamMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
 defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
+defineContext(WebSocketConnection.prototype, (connection) => sessionOf(connection));

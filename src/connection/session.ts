@@ -37,6 +37,10 @@ export interface ConnectionHost {
 export class Session
   implements LifeListener, DeliveryOwner, OutboxOwner, StreamSession, TopicSession, Expiring {
   readonly connection: object;
+  /** What made the connection: a server, or nothing where it is a client's. */
+  readonly server: unknown;
+  /** The parameters of its route, if it came by one. */
+  params: Readonly<Record<string, string | undefined>> | null = null;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
   readonly tuning: Tuning;
@@ -72,8 +76,9 @@ export class Session
   // Made when somebody asks for the signal.
   #controller: AbortController | null = null;
 
-  constructor(connection: object) {
+  constructor(connection: object, server: unknown) {
     this.connection = connection;
+    this.server = server;
     this.delivery = new Delivery(this);
     this.outbox = new Outbox(this);
     this.tuning = new Tuning(this);
