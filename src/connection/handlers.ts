@@ -3,9 +3,10 @@ import type { Handshake } from "./handshake.ts";
 import type { Position } from "./subscribing.ts";
 
 /**
- * The events of a connection, each as its handler is called: with the connection first. A handler may return a promise: the next
- * message of that connection waits until it has settled. Pings, pongs and a Close frame do not wait. What
- * a handler throws, or its promise rejects with, goes to the server's `onError`.
+ * The events of a connection, each as its handler is called: with the connection first. A handler may return
+ * a promise: the next message of that connection waits until it has settled, unless `messageOrder` is
+ * "concurrent". Pings, pongs and a Close frame do not wait. What a handler throws, or its promise rejects
+ * with, goes to the server's `onError`.
  */
 export interface ConnectionEvents<C> {
   /**
