@@ -94,7 +94,10 @@ export type Answer =
   | {
     readonly status: number;
     readonly headers: [name: string, value: string][];
-    readonly body: string | Uint8Array;
+    /** A stream is read as fast as the peer takes it. */
+    readonly body: string | Uint8Array | ReadableStream<Uint8Array> | null;
+    /** The same as the application has made it, for an engine that sends such itself. */
+    readonly response?: Response;
   }
   | { readonly status: 0 };
 

@@ -96,10 +96,10 @@ function decisionOf(opening: Opening, answer: Answer): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
   if (!("body" in answer)) return refusal(403);
-  const { status, headers } = answer;
+  const { status, headers, body, response } = answer;
+  if (response !== undefined) return response;
   // A status that cannot have a body, such as 304, does not take an empty one either.
-  const body = answer.body.length > 0 ? answer.body as string : null;
-  return new Response(body, { status, headers });
+  return new Response((body as string).length > 0 ? body as string : null, { status, headers });
 }
 
 const REASONS: Readonly<Record<Refusal | 400, string>> = {

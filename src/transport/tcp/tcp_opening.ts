@@ -184,7 +184,10 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   #reply(head: RequestHead, answer: Answer): void {
-    if (this.#gone) return;
+    if (this.#gone) {
+      if ("body" in answer && answer.body instanceof ReadableStream) void answer.body.cancel();
+      return;
+    }
     if (answer.status === 0) {
       this.#drop();
     } else if ("extensions" in answer) {
