@@ -16,6 +16,7 @@ export type {
   HandlerProperties,
 } from "./connection/handlers.ts";
 export { ConnectionList } from "./server/connection_list.ts";
+export type { BinaryData } from "./base/bytes.ts";
 export { WebSocketError, type WebSocketErrorCode } from "./base/errors.ts";
 export {
   Handshake,
@@ -31,6 +32,9 @@ export type {
   SubscribeResult,
   TopicSubscription,
 } from "./connection/subscribing.ts";
+export type { LimitMembers } from "./connection/limit_members.ts";
+export { ClosedError } from "./connection/closed_error.ts";
+export type { StreamMembers } from "./connection/message_streams.ts";
 export type { TopicMembers } from "./connection/topic_members.ts";
 export type { Routed, RouteOptions } from "./server/route_options.ts";
 export type { AnyRouteParams, RouteParams } from "./server/route_params.ts";
@@ -59,7 +63,7 @@ export type { SlowPolicy, TopicSettings, TopicsOption } from "./topics/topic_set
 export type { TopicCounts } from "./topics/topic_host.ts";
 export type { StreamCounts } from "./topics/follower.ts";
 export type { DebugLevel, Logger } from "./base/logger.ts";
-export type { ConnectionClass, ExtensionLike } from "./connection/option_readers.ts";
+export type { ConnectionClass, ExtensionLike, MessageOrder } from "./connection/option_readers.ts";
 export type {
   BunWebSocketOptions,
   HandlersOf,

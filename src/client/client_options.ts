@@ -4,13 +4,16 @@ import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
 import { type ConnectionHandlers, readHandlers } from "../connection/handlers.ts";
 import {
+  checkConcurrency,
   type ConnectionClass,
   type ExtensionLike,
+  type MessageOrder,
   numberIn,
   readConnectionClass,
   type Reader,
   readExtensions,
   readLogger,
+  readMessageOrder,
   readSubprotocols,
 } from "../connection/option_readers.ts";
 import { type Extension, formatFields } from "../protocol/mod.ts";
@@ -78,6 +81,10 @@ export interface ConnectOptions<C extends WebSocketConnection = WebSocketConnect
   highWaterMark?: number | undefined;
   /** When more waits to be sent, the server is too slow and is dropped; default 64 MiB. */
   maxBufferedAmount?: number | undefined;
+  /** Whether the next message waits for the promise of the handler before, "serial", the default; or "concurrent". */
+  messageOrder?: MessageOrder | undefined;
+  /** With "concurrent", how many messages may be with handlers that have not settled; default 100. */
+  maxConcurrentMessages?: number | undefined;
   /** How long the closing handshake may take; default 10. */
   closeTimeout?: number | undefined;
   /** A server from which nothing comes for so long, pongs included, is dropped; default 20, 0 for never. */
@@ -113,6 +120,8 @@ export interface ClientSettings {
   readonly maxHeaderFields: number;
   readonly highWaterMark: number;
   readonly maxBufferedAmount: number;
+  readonly messageOrder: MessageOrder;
+  readonly maxConcurrentMessages: number;
   readonly closeTimeout: number;
   readonly silenceMax: number;
   readonly silenceCheckInterval: number | undefined;
@@ -213,6 +222,8 @@ const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = 
   maxHeaderFields: [count, 100],
   highWaterMark: [bytes, 1024 * 1024],
   maxBufferedAmount: [bytes, 64 * 1024 * 1024],
+  messageOrder: [readMessageOrder, "serial"],
+  maxConcurrentMessages: [count, 100],
   closeTimeout: [seconds, 10],
   silenceMax: [seconds, 20],
   silenceCheckInterval: [seconds, undefined],
@@ -235,10 +246,12 @@ export function readClientOptions(options: object): ClientSettings {
   const names = Object.keys(READERS);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalid("option", unknown, names.join(", "));
-  return Object.fromEntries(
+  const settings = Object.fromEntries(
     Object.entries(READERS).map(([name, [read, fallback]]) => [
       name,
       given[name] === undefined ? fallback : read(given[name], name),
     ]),
   ) as unknown as ClientSettings;
+  checkConcurrency(settings.messageOrder, given.maxConcurrentMessages);
+  return settings;
 }

@@ -2,6 +2,7 @@ import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import { concurrency } from "../connection/option_readers.ts";
 import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
@@ -190,6 +191,7 @@ function connectionHost<S, C extends WebSocketConnection>(
     maxSendSize: settings.maxSendSize,
     highWaterMark: settings.highWaterMark,
     maxBufferedAmount: settings.maxBufferedAmount,
+    maxConcurrentMessages: concurrency(settings),
     // Of these only this one may be changed; it is read once for each connection.
     get compressionThreshold() {
       return settings.compressionThreshold;
@@ -214,6 +216,7 @@ function connectionHost<S, C extends WebSocketConnection>(
       if (log.level >= 3) log.info(`${placeOf(connection)} has left`);
     },
     report: (error, connection) => reports.report(error, connection),
+    warn: (message, connection) => log.warn(`${placeOf(connection as C)}: ${message}`),
   };
 }
 

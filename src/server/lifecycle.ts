@@ -1,4 +1,5 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
+import { signalOf, type WaitOptions } from "../base/signal.ts";
 import { isThenable } from "../base/thenable.ts";
 import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
@@ -65,25 +66,31 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 
   // Starting.
 
-  /** Listens, and runs all else. */
-  async start(): Promise<void> {
-    const { reports, kind } = this.#parts;
+  /** Listens, and runs all else, until a signal aborts. */
+  async start(options?: WaitOptions): Promise<void> {
+    const { reports, kind, stopping } = this.#parts;
+    const signal = reports.keeping(() => signalOf("start()", options));
+    signal?.throwIfAborted();
     if (this.#state !== "new") {
       throw reports.keep(
         new WebSocketError("ERR_STATE", "Cannot start a server twice: make another one"),
       );
     }
     this.#state = "starting";
+    const abort = () => void this.shutdown();
+    signal?.addEventListener("abort", abort, { signal: stopping.signal });
     try {
       this.#listening = this.#listen();
       this.address = await this.#listening;
     } catch (error) {
       // It may be tried again, unless it was told to shut down meanwhile.
       if (this.#shuttingDown === undefined) this.#state = "new";
+      signal?.removeEventListener("abort", abort);
       throw reports.keep(error as WebSocketError);
     }
     if (this.#shuttingDown !== undefined) {
       await this.#shuttingDown;
+      signal?.throwIfAborted();
       throw reports.keep(
         new WebSocketError(
           "ERR_STATE",

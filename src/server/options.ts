@@ -4,7 +4,7 @@ import type { ExtensionOffer } from "../protocol/mod.ts";
 import type { Handshake } from "../connection/handshake.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/watch.ts";
-import type { ConnectionClass, ExtensionLike } from "../connection/option_readers.ts";
+import type { ConnectionClass, ExtensionLike, MessageOrder } from "../connection/option_readers.ts";
 import type { Engine } from "../topics/engine.ts";
 import type { TopicsOption } from "../topics/topic_settings.ts";
 import type { RequestInfo } from "../transport/transport.ts";
@@ -175,6 +175,18 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
    * only the engines of "http" let come, the connection is closed with 1013.
    */
   maxBufferedAmount?: number | undefined;
+  /**
+   * "serial", the default, hands a connection's next message over once the promise of the handler before
+   * has settled. "concurrent" hands each over as it comes, for handlers that wait for a later message, as
+   * for the client's answer to a question: with "serial" such a handler waits for itself.
+   */
+  messageOrder?: MessageOrder | undefined;
+  /**
+   * With "concurrent", how many messages of a connection may be with handlers that have not settled, a
+   * message with two handlers counting twice; default 100. The next one also waits while those have over
+   * `maxBufferedAmount` bytes.
+   */
+  maxConcurrentMessages?: number | undefined;
   /** How long a request head may take on "tcp", and on `deno_http` the opening after the answer; default 10. */
   handshakeTimeout?: number | undefined;
   /**

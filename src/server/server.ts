@@ -1,4 +1,5 @@
 import type { AnyServerOf } from "../connection/any_server.ts";
+import type { BinaryData } from "../base/bytes.ts";
 import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
@@ -114,12 +115,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   /**
    * Starts to listen.
    *
+   * @param options With a `signal` the server shuts down when that aborts; a start under way rejects with its reason.
    * @returns The server, once it listens.
    * @throws {WebSocketError} ERR_LISTEN when it cannot, as when the port is taken; ERR_STATE when it
    * was started before.
    */
-  async start(): Promise<this> {
-    await this.#parts.lifecycle.start();
+  async start(options?: { signal?: AbortSignal | undefined }): Promise<this> {
+    await this.#parts.lifecycle.start(options);
     return this;
   }
 
@@ -317,12 +319,12 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`, and when one
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or bytes in memory, and when one
    * of those in `to` is no connection; nobody is sent anything then.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
-  broadcast(data: string | Uint8Array, to?: Iterable<WebSocketConnection>): number {
+  broadcast(data: string | BinaryData, to?: Iterable<WebSocketConnection>): number {
     const { settings, reports, roster } = this.#parts;
     return reports.keeping(() => {
       const message = new Broadcast(data, settings.maxSendSize);
