@@ -243,18 +243,18 @@ export class ServerOpening implements Opening {
 
 /** The answer that a handler's `Response` is; throws for one that refuses nothing, or cannot be sent. */
 function refusalBy(response: Response): Answer {
-  const { status, body } = response;
+  const { status } = response;
   if (status < 300 || status > 599) {
     throw new TypeError(
       `Cannot refuse a handshake with a Response of status ${status}: use 300 to 599`,
     );
   }
-  if (response.bodyUsed || body?.locked) {
+  if (response.bodyUsed) {
     throw new TypeError("Cannot refuse a handshake with a Response that was used: make a new one");
   }
   const headers = [...response.headers].filter(([name]) => !OURS.has(name));
   formatFields(headers);
-  return { status, headers, body, response };
+  return { status, headers, response };
 }
 
 /** Fields that follow from the body and the connection. */

@@ -94,10 +94,14 @@ export type Answer =
   | {
     readonly status: number;
     readonly headers: [name: string, value: string][];
-    /** A stream is read as fast as the peer takes it. */
-    readonly body: string | Uint8Array | ReadableStream<Uint8Array> | null;
-    /** The same as the application has made it, for an engine that sends such itself. */
-    readonly response?: Response;
+    readonly body: string | Uint8Array;
+  }
+  | {
+    readonly status: number;
+    /** Those that can be sent, without those of the framing. */
+    readonly headers: [name: string, value: string][];
+    /** What the application answers; its body is read as fast as the peer takes it. */
+    readonly response: Response;
   }
   | { readonly status: 0 };
 

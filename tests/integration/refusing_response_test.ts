@@ -83,6 +83,19 @@ for (const variant of transports) {
       assertHandlerFailed(outcome, "was used");
     });
 
+    if (variant.transport === "tcp") {
+      it("one whose body somebody else reads has failed: 500", async () => {
+        const outcome = await ask(variant, {
+          handshake() {
+            const response = refusal();
+            response.body!.getReader();
+            return response;
+          },
+        });
+        assertEquals([outcome.response.status, outcome.errors.length], [500, 1]);
+      });
+    }
+
     it("it goes before handshake.reject", async () => {
       const { response } = await ask(variant, {
         handshake(_connection, handshake) {

@@ -95,11 +95,12 @@ async function whileThere<T>(
 function decisionOf(opening: Opening, answer: Answer): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
+  // Nothing of it is looked at here: to ask for its body would cost an engine what it knows of its length.
+  if ("response" in answer) return answer.response;
   if (!("body" in answer)) return refusal(403);
-  const { status, headers, body, response } = answer;
-  if (response !== undefined) return response;
+  const { status, headers, body } = answer;
   // A status that cannot have a body, such as 304, does not take an empty one either.
-  return new Response((body as string).length > 0 ? body as string : null, { status, headers });
+  return new Response(body.length > 0 ? body as string : null, { status, headers });
 }
 
 const REASONS: Readonly<Record<Refusal | 400, string>> = {
