@@ -87,7 +87,9 @@ export class ServerOpening implements Opening {
       if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
       if (trustProxy?.has(this.#session.remote.ip)) {
-        this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
+        const client = trustProxy.clientOf(head, this.#session.remote);
+        this.#session.remote = client;
+        this.#session.secure = client.secure ?? this.#session.secure;
         if (!this.#host.locate(this.#session.connection, this.#session.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);

@@ -35,6 +35,14 @@ export interface Address {
   readonly port: number;
 }
 
+/** A client, as far as its own connection or the proxies before it tell. */
+export interface ClientAddress extends Address {
+  /** Whether it has asked over TLS; undefined where no proxy tells. */
+  readonly secure?: boolean | undefined;
+  /** Which host it has asked for; undefined where no proxy tells. */
+  readonly host?: string | undefined;
+}
+
 /** Where a server listens. */
 export interface ListeningAddress extends Address {
   /** Whether it speaks TLS. */
