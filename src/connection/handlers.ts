@@ -18,7 +18,10 @@ export interface ConnectionEvents<C> {
    * is thrown makes it 500.
    */
   origin(connection: C, origin: URL | null): boolean | void | Promise<boolean | void>;
-  /** Looks at the handshake, adds to its answer, or refuses it with `handshake.reject`. */
+  /**
+   * Looks at the handshake, adds to its answer, or refuses it: with `handshake.reject`, or with a `Response` of
+   * status 300 to 599 that it returns or throws.
+   */
   handshake(connection: C, handshake: Handshake): unknown;
   /** The connection is open: the first moment to send. */
   ready(connection: C): unknown;

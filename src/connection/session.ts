@@ -3,7 +3,13 @@ import { CloseCode, closePayload, ProtocolError, type RequestHead } from "../pro
 import type { Channel, LifeListener, SharedMessage } from "../transport/channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import { incomingOf } from "../transport/incoming.ts";
-import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
+import type {
+  Address,
+  ClientAddress,
+  Peer,
+  Transport,
+  TransportKind,
+} from "../transport/transport.ts";
 import type { End } from "./closed_error.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
@@ -47,7 +53,7 @@ export class Session
   readonly outbox: Outbox;
   readonly tuning: Tuning;
   host!: ConnectionHost;
-  remote: Address = NOWHERE;
+  remote: ClientAddress = NOWHERE;
   secure = false;
   // The peer, until it has become a channel.
   #peer: Peer | null = null;
@@ -126,7 +132,7 @@ export class Session
   get handshake(): Handshake | undefined {
     if (this.head === null) return undefined;
     return this.knownHandshake ??= new Handshake(
-      new HandshakeRequest(this.head, this.secure, incomingOf(this.native)),
+      new HandshakeRequest(this.head, this.secure, incomingOf(this.native), this.remote),
       () => this.state === "ready",
     );
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { unmapped } from "../protocol/mod.ts";
 import type { Address } from "./transport.ts";
 
 /** An address as Deno tells it. */
@@ -109,5 +110,5 @@ export function denoApi(): DenoApi {
  * @returns Ours.
  */
 export function addressOf(address: DenoAddress): Address {
-  return { ip: address.hostname ?? address.path ?? "", port: address.port ?? 0 };
+  return { ip: unmapped(address.hostname ?? address.path ?? ""), port: address.port ?? 0 };
 }

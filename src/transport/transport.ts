@@ -43,6 +43,14 @@ export interface Address {
   readonly port: number;
 }
 
+/** A client, as far as its own connection or the proxies before it tell. */
+export interface ClientAddress extends Address {
+  /** Whether it has asked over TLS; undefined where no proxy tells. */
+  readonly secure?: boolean | undefined;
+  /** Which host it has asked for; undefined where no proxy tells. */
+  readonly host?: string | undefined;
+}
+
 /** Where a server listens. */
 export interface ListeningAddress extends Address {
   /** Whether it speaks TLS. */
@@ -103,6 +111,13 @@ export type Answer =
     readonly status: number;
     readonly headers: [name: string, value: string][];
     readonly body: string | Uint8Array;
+  }
+  | {
+    readonly status: number;
+    /** Those that can be sent, without those of the framing. */
+    readonly headers: [name: string, value: string][];
+    /** What the application answers; its body is read as fast as the peer takes it. */
+    readonly response: Response;
   }
   | { readonly status: 0 };
 

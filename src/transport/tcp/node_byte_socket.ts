@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { unmapped } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { Address, TransportHost } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
@@ -52,7 +53,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
    */
   constructor(socket: Socket, secure: boolean, host: Pick<TransportHost, "report">) {
     this.native = socket;
-    this.remote = { ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+    this.remote = { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
     this.secure = secure;
     this.#host = host;
     this.#tcp = secure ? tcpHandleOf(socket) : undefined;
