@@ -45,6 +45,8 @@ export class Example {
    */
   static async start(on: Runtime, name: string, ...flags: string[]): Promise<Example> {
     const command = on === "deno" ? ["run", "--no-prompt", "--allow-net", "--allow-read"] : ["run"];
+    // Libraries of npm look at the environment.
+    if (on === "deno" && flags.includes("--redis")) command.push("--ignore-env");
     const std = process.env[FLAG_VARIABLES[on]];
     // Bun takes it before its command, Deno after.
     if (std !== undefined) command.splice(on === "deno" ? 1 : 0, 0, std);

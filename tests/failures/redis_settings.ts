@@ -165,8 +165,10 @@ const sentinels = setting(
       long: true,
       async happen(it) {
         await it.sentinel.ready();
+        // It gives up now and then, as when it finds no replica that has answered lately.
+        const again = setInterval(() => void it.sentinel.failover().catch(() => {}), 3000);
         await it.sentinel.failover();
-        await takenOver(it);
+        await takenOver(it).finally(() => clearInterval(again));
         await copied(it.nodes[1].port);
       },
     },
