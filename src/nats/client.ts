@@ -21,8 +21,6 @@ export interface NatsConnection {
   flush(): Promise<void>;
   /** Tells what becomes of the connection. */
   status(): AsyncIterable<NatsStatus>;
-  /** Sends a message and collects the answers. */
-  requestMany(subject: string, ...rest: never[]): Promise<unknown>;
 }
 
 /** What a server of NATS says of itself. */
@@ -101,7 +99,7 @@ const OLDEST = [2, 9];
  */
 export function checkConnect(connect: unknown): void {
   if (typeof connect === "function") return;
-  const given = typeof connect === "object" && connect !== null && "requestMany" in connect;
+  const given = typeof connect === "object" && connect !== null && "flush" in connect;
   throw invalid(
     "connect",
     connect,
@@ -118,7 +116,7 @@ export function checkConnect(connect: unknown): void {
  */
 export function checkConnection(made: unknown): OwnNats {
   const it = made as Partial<NatsConnection> | null | undefined;
-  const names = ["publish", "subscribe", "flush", "status", "closed", "close", "requestMany"];
+  const names = ["publish", "subscribe", "flush", "status", "closed", "close"];
   const complete = typeof it === "object" && it !== null &&
     names.every((name) => typeof it[name as keyof NatsConnection] === "function");
   if (complete) return it as unknown as OwnNats;

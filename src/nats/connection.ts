@@ -332,7 +332,8 @@ export class Connection {
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const { reject } of calls) reject(new ConnectionLost(why, true));
-    await nats?.close();
+    // It may be in the midst of connecting again: it is given up either way.
+    await nats?.close().catch(() => {});
   }
 
   /** Notices what hangs: a server that was stopped closes nothing. */

@@ -134,11 +134,13 @@ export class History {
       ({ history }) => this.#subjects.history(history!).stream,
     );
     const positions = new Map<EngineTopic, Position>();
+    const asked: Promise<void>[] = [];
     for (const group of groups.values()) {
       for (let i = 0; i < group.length; i += TOPICS) {
-        await this.#stands(group.slice(i, i + TOPICS), positions);
+        asked.push(this.#stands(group.slice(i, i + TOPICS), positions));
       }
     }
+    await Promise.all(asked);
     return topics.map((topic) => positions.get(topic)!);
   }
 

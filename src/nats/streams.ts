@@ -162,7 +162,8 @@ export class Streams {
    */
   async gone(stream: string): Promise<void> {
     for (const [kind, known] of this.#known) {
-      if (stream.startsWith(kind) && await known === stream) this.#known.delete(kind);
+      if (!stream.startsWith(kind) || await known.catch(() => "") !== stream) continue;
+      if (this.#known.get(kind) === known) this.#known.delete(kind);
     }
   }
 
