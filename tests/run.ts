@@ -171,19 +171,12 @@ async function testDocumentation(context: Context): Promise<Result> {
   return { ...report, output: outcome.output };
 }
 
-/** The folders with what Node has of its own; the rest is the same code as under the others. */
-const OF_NODE = [
-  "attacks",
-  "client",
-  "connection",
-  "integration",
-  "reference",
-  "server",
-  "transport",
-];
+/** What is other code under Node, but for what its runtime has no engine for. */
+const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
+const OF_ENGINES = /^tests\/transport\/http\/(?:mount|request_url|shared_engine)_test\.ts$/;
 
 function dependsOnRuntime(file: string): boolean {
-  return OF_NODE.some((folder) => file.startsWith(`tests/${folder}/`));
+  return OF_NODE.test(file) && !OF_ENGINES.test(file);
 }
 
 function isBrowserTest(file: string): boolean {

@@ -24,7 +24,7 @@ import { basic } from "./basic.ts";
 export interface ClientTls {
   /**
    * The certificates of those who may have signed the server's, or the server's own. Under Deno these are
-   * trusted beside those of the system, under Bun instead of them.
+   * trusted beside those of the system, under Bun and Node instead of them.
    */
   ca?: string | string[];
   /** The client's own certificate; together with `key`. It is not shown to another host after a redirect. */
