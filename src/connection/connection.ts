@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import { show } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
@@ -6,8 +7,10 @@ import {
   type HandlerProperties,
 } from "./handlers.ts";
 import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
+import { type ConnectionContext, defineContext } from "./context.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import { defineLimitMembers, type LimitMembers } from "./limit_members.ts";
+import { defineStreamMembers, type StreamMembers } from "./message_streams.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 import { defineTopicMembers, type TopicMembers } from "./topic_members.ts";
@@ -22,7 +25,13 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection extends HandlerProperties, LimitMembers, TopicMembers {}
+export interface WebSocketConnection<Data = unknown>
+  extends
+    HandlerProperties,
+    LimitMembers,
+    StreamMembers,
+    TopicMembers,
+    ConnectionContext<WebSocketConnection> {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -47,10 +56,12 @@ export interface WebSocketConnection extends HandlerProperties, LimitMembers, To
  * });
  * ```
  */
-export class WebSocketConnection {
-  /** The user's own; the library leaves it alone. */
-  data: unknown = undefined;
-  readonly #server: unknown;
+export class WebSocketConnection<Data = unknown> {
+  /**
+   * The application's own: what `server.upgrade()` was given as `data`, or a handler has put here, and
+   * undefined until then.
+   */
+  data: Data = undefined as Data;
   readonly #session: Session;
   readonly #outbox: Outbox;
 
@@ -64,8 +75,7 @@ export class WebSocketConnection {
    * @param init What `onAccept` is given.
    */
   constructor(init: ConnectionInit) {
-    this.#server = init.server;
-    this.#session = new Session(this);
+    this.#session = new Session(this, init.server);
     this.#outbox = this.#session.outbox;
   }
 
@@ -112,11 +122,6 @@ export class WebSocketConnection {
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   get socket(): unknown {
     return this.#session.native;
-  }
-
-  /** The server. */
-  get server(): unknown {
-    return this.#server;
   }
 
   /** The opening handshake, from the `handshake` event on. */
@@ -201,12 +206,13 @@ export class WebSocketConnection {
   /**
    * Sends a binary message.
    *
-   * @param data The bytes. Leave them alone until they have gone out: large ones are not copied.
-   * @returns false when it should wait for `drain` before it sends more, or when nothing was sent
-   * since the connection is not open.
+   * @param data The bytes, in any form but a `Blob`. Leave them alone until they have gone out: large ones
+   * are not copied.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not bytes in memory; nothing is sent.
    */
-  sendBinary(data: Uint8Array): boolean {
+  sendBinary(data: BinaryData): boolean {
     return this.#outbox.sendBinary(data);
   }
 
@@ -216,7 +222,7 @@ export class WebSocketConnection {
    * @param data The message.
    * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    */
-  send(data: string | Uint8Array): boolean;
+  send(data: string | BinaryData): boolean;
   /**
    * Sends a message or a control frame by the name of its kind.
    *
@@ -232,8 +238,8 @@ export class WebSocketConnection {
    * @param data The message or payload.
    * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    */
-  send(type: "binary" | "ping" | "pong", data: Uint8Array): boolean;
-  send(first: string | Uint8Array, second?: string | Uint8Array): boolean {
+  send(type: "binary" | "ping" | "pong", data: BinaryData): boolean;
+  send(first: string | BinaryData, second?: string | BinaryData): boolean {
     if (second === undefined) {
       return typeof first === "string" ? this.sendUtf8(first) : this.sendBinary(first);
     }
@@ -241,11 +247,11 @@ export class WebSocketConnection {
       case "utf8":
         return this.sendUtf8(second as string);
       case "binary":
-        return this.sendBinary(second as Uint8Array);
+        return this.sendBinary(second as BinaryData);
       case "ping":
-        return this.ping(second as Uint8Array);
+        return this.ping(second as BinaryData);
       case "pong":
-        return this.pong(second as Uint8Array);
+        return this.pong(second as BinaryData);
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
@@ -262,7 +268,7 @@ export class WebSocketConnection {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  ping(payload: string | Uint8Array = ""): boolean {
+  ping(payload: string | BinaryData = ""): boolean {
     return this.#outbox.sendControl("ping", payload);
   }
 
@@ -274,7 +280,7 @@ export class WebSocketConnection {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  pong(payload: string | Uint8Array = ""): boolean {
+  pong(payload: string | BinaryData = ""): boolean {
     return this.#outbox.sendControl("pong", payload);
   }
 
@@ -396,4 +402,6 @@ defineHandlerProperties(
   (connection) => sessionOf(connection).delivery.handlers,
 );
 defineLimitMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
+defineStreamMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
 defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
+defineContext(WebSocketConnection.prototype, (connection) => sessionOf(connection));

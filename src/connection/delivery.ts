@@ -74,9 +74,15 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     return this.#owner.host;
   }
 
+  /** An event of messages that has a handler. */
+  get #handled(): string | undefined {
+    return MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
+  }
+
   /** Handlers hold the connection; where messages are pulled, none does. */
   heldUp(seconds: number): void {
-    if (this.#pulls !== null) return;
+    // Where nobody takes messages, none is kept from anybody.
+    if (this.#pulls !== null || this.#handled === undefined) return;
     const advice = this.host.maxConcurrentMessages === 1
       ? 'Where it waits for a later message, as for the answer to a question, use messageOrder: "concurrent"'
       : "Have them settle sooner, or raise maxConcurrentMessages";
@@ -218,7 +224,7 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
 
   /** Handlers were set: where they take messages, none waits for them any longer. */
   claim(): void {
-    if (!this.#unclaimed || !MESSAGE_EVENTS.some((it) => this.handlers[it] !== undefined)) return;
+    if (!this.#unclaimed || this.#handled === undefined) return;
     this.#unclaimed = false;
     this.#empty();
   }
@@ -254,22 +260,28 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
 
   /** The next message, for those who pull; null at the end. */
   pull(options?: WaitOptions): Promise<Message | null> {
-    const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
-    if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
     let signal: AbortSignal | undefined;
+    let pulls: Pulls;
     try {
       signal = signalOf("recv()", options);
+      signal?.throwIfAborted();
+      pulls = this.claimPulls("recv()");
     } catch (error) {
       return Promise.reject(error);
     }
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    this.#pulls ??= new Pulls();
-    this.#unclaimed = false;
-    this.#holding = true;
     if (this.#ended && !this.waits) return Promise.resolve(null);
-    const next = this.#pulls.wait(signal);
+    const next = pulls.wait(signal);
     this.#empty();
     return next;
+  }
+
+  /** Keeps messages for those who pull from now on; throws where handlers take them. */
+  claimPulls(call: string): Pulls {
+    const handled = this.#handled;
+    if (handled !== undefined) throw conflict(call, handled);
+    this.#unclaimed = false;
+    this.#holding = true;
+    return this.#pulls ??= new Pulls();
   }
 
   /** Throws when handlers for messages are set on a connection whose messages are pulled. */
@@ -321,7 +333,7 @@ function conflict(what: string, handled?: string): WebSocketError {
   return new WebSocketError(
     "ERR_STATE",
     handled === undefined
-      ? `Cannot ${what} on a connection that is read with recv(): use one or the other`
+      ? `Cannot ${what} on a connection that is read with recv() or as a stream: use one or the other`
       : `Cannot ${what} on a connection that has a handler for "${handled}": use one or the other`,
   );
 }

@@ -3,13 +3,13 @@ import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
 import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
-import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { Roster } from "./roster.ts";
+import { Routes } from "./routes.ts";
 import { checkSupported, readSettings, type Settings } from "./settings.ts";
 import { Topics } from "./topics.ts";
 
@@ -23,6 +23,7 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly lifecycle: Lifecycle<S, C>;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
+  readonly routes: Routes<S, C>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -67,16 +68,16 @@ export function assemble<S, C extends WebSocketConnection>(
     },
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
-    accept: (peer) => admission.accept(peer),
-    left: (peer) => admission.left(peer),
+    accept: (peer) => routes.accept(peer),
+    left: (peer) => routes.left(peer),
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
   };
   const transport = kind.make(host);
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const admission = new Admission({ ...parts, stopping: stopping.signal });
+  const routes = new Routes({ ...parts, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
+  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, routes, list };
 }

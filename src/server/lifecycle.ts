@@ -17,6 +17,7 @@ import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import { silenceInterval } from "./option_table.ts";
+import { type PreparedUpgrade, readPrepared } from "./prepared_upgrade.ts";
 import type { BunWebSocketOptions } from "./options.ts";
 import { checkProxyProtocol, type Settings } from "./settings.ts";
 
@@ -127,12 +128,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for an application's own HTTP server, which takes the place of a listener. */
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown, prepared: PreparedUpgrade): Promise<Response> {
     const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
     if (this.#state === "new") this.#run();
     try {
-      return await transport.upgrade(request, info);
+      return await transport.upgrade(request, info, readPrepared(prepared));
     } catch (error) {
       throw error instanceof WebSocketError ? reports.keep(error) : error;
     }

@@ -74,8 +74,9 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
   legacy: boolean;
 }
 
-// deno-lint-ignore no-explicit-any -- what is defined here is the same for all servers and connections
-type AnyParts = Parts<any, any>;
+/** The parts of any server: what is defined on the prototype is the same for all servers and connections. */
+// deno-lint-ignore no-explicit-any -- as above
+export type AnyParts = Parts<any, any>;
 
 const listener = ({ transport, settings }: AnyParts) => transport.listener ?? settings.listen;
 

@@ -54,7 +54,7 @@ for (const variant of transports) {
         client.reset();
         assertEquals(await told.first(2), ["abort", "disconnect true"]);
         assert(signal.reason instanceof WebSocketError);
-        assertEquals(signal.reason.code, "ERR_STATE");
+        assertEquals(signal.reason.code, "ERR_CLOSED");
       });
     }
 

@@ -12,6 +12,7 @@ import type {
   Capabilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
 } from "../transport.ts";
@@ -136,7 +137,7 @@ export class DenoHttpTransport implements Transport {
     if (--this.#underWay === 0) this.#answeredAll?.();
   };
 
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown, prepared: Prepared): Promise<Response> {
     checkRequest(request);
     const known = findInfo<DenoServeInfo>(info, (it) => "remoteAddr" in it);
     if (known === undefined || !tellsAddress(known)) {
@@ -144,17 +145,18 @@ export class DenoHttpTransport implements Transport {
         "`info` does not tell the client's address. Pass what Deno.serve's handler was given beside the request, once: `(request, info) => sockets.upgrade(request, info)`.",
       );
     }
-    return await this.#answer(request, known, undefined);
+    return await this.#answer(request, known, undefined, prepared);
   }
 
   #answer(
     request: Request,
     info: DenoServeInfo,
     secure: boolean | undefined,
+    prepared?: Prepared,
   ): Response | Promise<Response> {
-    const mounted = secure === undefined;
+    const mounted = prepared !== undefined;
     const remote = addressOf(info.remoteAddr);
-    const decision = decide(this.#host, request, remote, secure);
+    const decision = decide(this.#host, request, remote, secure, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
       ? this.#openLater(request, info, mounted, remote, decision)

@@ -1,5 +1,5 @@
 import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
-import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
+import type { Address, Answer, Opening, Prepared, Refusal, TransportHost } from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -17,6 +17,7 @@ export type Decision = Accepted | Response;
  * @param request The request.
  * @param remote Where it came from.
  * @param secure Whether it came over TLS; where that is not known, the scheme of its URL tells.
+ * @param prepared What the application says of it beforehand, if it is the application's request.
  * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
  * made one, since each costs as much as the rest of this.
  */
@@ -25,6 +26,7 @@ export function decide(
   request: Request,
   remote: Address,
   secure: boolean | undefined,
+  prepared?: Prepared,
 ): Decision | Promise<Decision> {
   const { url, headers } = request;
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
@@ -37,6 +39,7 @@ export function decide(
     remote,
     secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
     native: request,
+    prepared,
     destroy,
   };
   const opening = host.accept(peer);
