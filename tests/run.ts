@@ -172,12 +172,14 @@ async function testDocumentation(context: Context): Promise<Result> {
   return { ...report, output: outcome.output };
 }
 
-/** What is other code under Node, but for what its runtime has no engine for. */
+/** What is other code under Node. */
 const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
-const OF_ENGINES = /^tests\/transport\/http\/(?:mount|request_url|shared_engine)_test\.ts$/;
+/** What the engines of the others are for, and routes: Node has URLPattern from version 24 on. */
+const OF_OTHERS =
+  /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/routes)_test/;
 
 function dependsOnRuntime(file: string): boolean {
-  return OF_NODE.test(file) && !OF_ENGINES.test(file);
+  return OF_NODE.test(file) && !OF_OTHERS.test(file);
 }
 
 function isBrowserTest(file: string): boolean {
