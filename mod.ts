@@ -1,5 +1,5 @@
 /**
- * Duet, a WebSocket server for Deno and Bun: one API over the runtimes' own engines and over raw TCP.
+ * Duet, a WebSocket server for Deno, Bun and Node: one API over the runtimes' own engines and over raw TCP.
  *
  * @example An echo server
  * ```ts

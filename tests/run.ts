@@ -175,19 +175,14 @@ async function testDocumentation(context: Context): Promise<Result> {
   return { ...report, output: outcome.output };
 }
 
-/** The folders with what Node has of its own; the rest is the same code as under the others. */
-const OF_NODE = [
-  "attacks",
-  "client",
-  "connection",
-  "integration",
-  "reference",
-  "server",
-  "transport",
-];
+/** What is other code under Node. */
+const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
+/** What the engines of the others are for, and routes: Node has URLPattern from version 24 on. */
+const OF_OTHERS =
+  /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/routes)_test/;
 
 function dependsOnRuntime(file: string): boolean {
-  return OF_NODE.some((folder) => file.startsWith(`tests/${folder}/`));
+  return OF_NODE.test(file) && !OF_OTHERS.test(file);
 }
 
 function isBrowserTest(file: string): boolean {

@@ -24,7 +24,7 @@ import { basic } from "./basic.ts";
 export interface ClientTls {
   /**
    * The certificates of those who may have signed the server's, or the server's own. Under Deno these are
-   * trusted beside those of the system, under Bun instead of them.
+   * trusted beside those of the system, under Bun and Node instead of them.
    */
   ca?: string | string[] | undefined;
   /** The client's own certificate; together with `key`. It is not shown to another host after a redirect. */
@@ -159,9 +159,10 @@ export interface ClientSettings {
 }
 
 /** The option `reconnecting` as it was read. */
-export type ReadReconnecting =
-  & Required<Pick<Reconnecting, "minDelay" | "maxDelay">>
-  & Pick<Reconnecting, "onFailure">;
+export interface ReadReconnecting extends Pick<Reconnecting, "onFailure"> {
+  readonly minDelay: number;
+  readonly maxDelay: number;
+}
 
 /** The option `tls` as it was read. */
 export type ReadTls = Omit<ClientTls, "ca"> & { ca?: readonly string[] };

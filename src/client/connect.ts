@@ -17,8 +17,8 @@ import { Reconnection } from "./reconnecting.ts";
 import { readTarget, redirect, type Target } from "./target.ts";
 
 /**
- * Opens a WebSocket to a server: the engine of the server's "tcp" transports, in the client's role, over
- * `Deno.connect` or `Bun.connect`. The connection is of the same class as a server's, with the same handlers,
+ * Opens a WebSocket to a server: the engine of the server's "tcp" transports, in the client's role, over the
+ * sockets of the runtime. The connection is of the same class as a server's, with the same handlers,
  * `recv()`, limits and backpressure. Its `handshake` has the request that was sent, and the header fields of
  * the response.
  *

@@ -18,7 +18,7 @@ import {
  * runs; a setting holds for connections made after it was set.
  */
 export interface PropertiesOf<S, C extends WebSocketConnection> {
-  /** The name of the transport: "deno_http", "deno_tcp", "bun_http" or "bun_tcp". */
+  /** The name of the transport: "deno_http", "deno_tcp", "bun_http", "bun_tcp", "node_http" or "node_tcp". */
   readonly transport: TransportName;
   /** What the transport can do. */
   readonly capabilities: Capabilities;

@@ -115,7 +115,10 @@ const OF_BUN: Record<string, () => Promise<string>> = {
 };
 
 describe("watchReadable", () => {
-  const kinds = { ...OF_BOTH, ...{ deno: OF_DENO, bun: OF_BUN, node: {} }[runtime] };
+  const kinds: Record<string, () => Promise<string>> = {
+    ...OF_BOTH,
+    ...{ deno: OF_DENO, bun: OF_BUN, node: {} }[runtime],
+  };
   for (const [name, read] of Object.entries(kinds)) {
     it(`${name} is read to its end, and freed then`, async () => {
       assertEquals(await read(), SAID);

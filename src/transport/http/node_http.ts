@@ -163,8 +163,6 @@ function requestOf(message: IncomingMessage, out: ServerResponse, secure: boolea
 
 /** What speaks of the framing is Node's to say. */
 const FRAMING = new Set(["keep-alive", "transfer-encoding"]);
-/** The most of a body that is looked at before its head goes out, to tell its length. */
-const LOOKED_AT = 64 * 1024;
 const INTERNAL_ERROR = { "Content-Type": "text/plain; charset=utf-8" };
 
 /** The part of a web stream's reader that is used; the types of the runtimes' streams clash. */
@@ -189,7 +187,7 @@ async function send({ status, headers, body }: Response, out: ServerResponse): P
   let length = 0;
   let next = reader.read();
   // A body that is here already, as a handler's text is, has a length that can be told.
-  for (let got = await Promise.race([next, turn]); got !== undefined && length <= LOOKED_AT;) {
+  for (let got = await Promise.race([next, turn]); got !== undefined && chunks.length < 2;) {
     if (got.done) {
       const told = fields.filter(([name]) => name !== "content-length");
       out.writeHead(status, [...told.flat(), "Content-Length", String(length)]);
