@@ -6,12 +6,25 @@ import {
   type ConnectionHandlers,
   readHandlers,
 } from "../connection/handlers.ts";
-import { type OptionName, OPTIONS, readOption } from "./option_table.ts";
+import { OPTIONS, readOption } from "./option_table.ts";
 import type { OptionsOf } from "./options.ts";
 import type { RouteParams } from "./route_params.ts";
 
-/** Options that may be another for one route. */
-const ROUTE_OPTIONS = [
+/**
+ * The names of the options that may be another for one route.
+ *
+ * @internal
+ */
+type RouteOption =
+  | "allowedOrigins"
+  | "connectionClass"
+  | "subprotocol"
+  | "selectSubprotocol"
+  | "maxRecvSize"
+  | "maxSendSize"
+  | "compressionThreshold";
+
+const ROUTE_OPTIONS: readonly RouteOption[] = [
   "allowedOrigins",
   "connectionClass",
   "subprotocol",
@@ -19,14 +32,7 @@ const ROUTE_OPTIONS = [
   "maxRecvSize",
   "maxSendSize",
   "compressionThreshold",
-] as const satisfies OptionName[];
-
-/**
- * The names of those.
- *
- * @internal
- */
-type RouteOption = (typeof ROUTE_OPTIONS)[number];
+];
 
 /** A connection of class `C` that came by a route: its `params` are those of the route's pattern. */
 export type Routed<C extends WebSocketConnection, Pattern extends string> = C & {
