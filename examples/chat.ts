@@ -6,8 +6,8 @@
  * bun run examples/chat.ts
  * ```
  *
- * Several servers, under Deno and Bun alike, share their rooms over Redis: `--redis redis://localhost`. Under
- * Deno that takes `--allow-env` or `--ignore-env` too.
+ * Several servers, under Deno and Bun alike, share their rooms over Redis or NATS: `--redis redis://localhost`,
+ * `--nats nats://localhost`. Under Deno that takes `--allow-env` or `--ignore-env` too.
  *
  * In public, say where its page is: `--origin https://chat.example.com`.
  *

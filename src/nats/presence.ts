@@ -18,6 +18,8 @@ export class Presence {
   readonly #jetstream: JetStream;
   readonly #streams: Streams;
   readonly #subjects: Subjects;
+  /** What is being written: whoever has just come finds itself among the members. */
+  readonly #underWay = new Set<Promise<void>>();
 
   /**
    * @param connection Where members are written.
@@ -93,6 +95,20 @@ export class Presence {
     seconds: number,
     write: (member: Member) => string,
   ): Promise<void> {
+    const written = this.#writeAll(entries, seconds, write);
+    this.#underWay.add(written);
+    try {
+      await written;
+    } finally {
+      this.#underWay.delete(written);
+    }
+  }
+
+  async #writeAll(
+    entries: readonly PresenceEntry[],
+    seconds: number,
+    write: (member: Member) => string,
+  ): Promise<void> {
     const fields: Fields = { "Nats-TTL": `${Math.max(SHORTEST, Math.ceil(seconds))}s` };
     for (let i = 0; i < entries.length; i += PAGE) {
       const some = entries.slice(i, i + PAGE);
@@ -109,6 +125,7 @@ export class Presence {
 
   /** Reads members; one that is written again meanwhile may come twice. */
   async *#read({ name }: EngineTopic): AsyncGenerator<Member> {
+    await Promise.allSettled(this.#underWay);
     const next_by_subj = this.#subjects.members(name);
     for (let seq = 1;;) {
       const { messages, pending } = await this.#streams.within(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { type NativeClient, openNative } from "../support/native_client.ts";
+import { NatsServer, NO_NATS } from "../support/nats_server.ts";
 import { NO_REDIS, RedisServer } from "../support/redis_server.ts";
 import { Example } from "./start_example.ts";
 
@@ -19,7 +20,7 @@ class Page {
     this.#client.socket.send(JSON.stringify(message));
   }
 
-  /** Sends what is answered, again while Redis is away, as pages do. */
+  /** Sends what is answered, again while the engine is away, as pages do. */
   async ask(message: Message, answer: string): Promise<Message> {
     for (;;) {
       this.send(message);
@@ -40,12 +41,17 @@ class Page {
   }
 }
 
-describe("examples/chat.ts --redis", () => {
-  test("servers under Deno and Bun share a room, and tell when Redis is away and back", {
-    skip: NO_REDIS,
-  }, async () => {
-    const redis = await RedisServer.start("--appendonly", "yes", "--appendfsync", "always");
-    const flags = ["--port", "0", "--redis", `redis://127.0.0.1:${redis.port}`];
+const REDIS = ["--appendonly", "yes", "--appendfsync", "always"];
+const engines = [
+  { name: "redis", skip: NO_REDIS, start: () => RedisServer.start(...REDIS) },
+  { name: "nats", skip: NO_NATS, start: () => NatsServer.start() },
+];
+
+for (const { name, skip, start } of engines) {
+  const rule = "servers under Deno and Bun share a room, and tell when the engine is away and back";
+  test(`examples/chat.ts --${name}: ${rule}`, { skip }, async () => {
+    const engine = await start();
+    const flags = ["--port", "0", `--${name}`, `${name}://127.0.0.1:${engine.port}`];
     await using one = await Example.start("deno", "chat.ts", ...flags);
     await using other = await Example.start("bun", "chat.ts", ...flags);
     const open = async (it: Example) => new Page(await openNative(it.url.replace("http", "ws")));
@@ -62,14 +68,14 @@ describe("examples/chat.ts --redis", () => {
     ada.send({ type: "say", id: "1", text: "Hello" });
     assert.equal((await grace.next("said")).text, "Hello");
 
-    await redis.kill();
+    await engine.kill();
     for (const page of [ada, grace]) assert.equal((await page.next("engine")).up, false);
     ada.send({ type: "say", id: "2", text: "Anybody there?" });
     assert.equal((await ada.next("error")).code, "away");
     const late = await open(other);
     assert.equal((await late.next("engine")).up, false);
 
-    await redis.start();
+    await engine.start();
     for (const page of [ada, grace, late]) assert.equal((await page.next("engine")).up, true);
     ada.send({ type: "say", id: "2", text: "Anybody there?" });
     assert.equal((await grace.next("said")).text, "Anybody there?");
@@ -79,6 +85,6 @@ describe("examples/chat.ts --redis", () => {
     await one.stop();
     assert.equal((await grace.next("left")).nickname, "Ada");
     await other.stop();
-    await redis.close();
+    await engine.close();
   });
-});
+}

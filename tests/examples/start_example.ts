@@ -53,7 +53,9 @@ export class Example {
   static async start(on: Runtime, name: string, ...flags: string[]): Promise<Example> {
     const command = COMMANDS[on].slice();
     // Libraries of npm look at the environment.
-    if (on === "deno" && flags.includes("--redis")) command.push("--ignore-env");
+    if (on === "deno" && (flags.includes("--redis") || flags.includes("--nats"))) {
+      command.push("--ignore-env");
+    }
     const std = process.env[FLAG_VARIABLES[on]];
     // Bun takes it before its command, Deno after.
     if (std !== undefined) command.splice(on === "deno" ? 1 : 0, 0, std);
