@@ -68,6 +68,7 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
+export type { ShutdownOptions } from "./server/leaving.ts";
 export {
   type AcceptInfo,
   type ReadableCallback,

@@ -61,6 +61,11 @@ export class Delivery implements MessageListener {
     return this.#full;
   }
 
+  /** Whether no message waits or is being dealt with. */
+  get idle(): boolean {
+    return !this.waits && (this.#pulls === null ? this.#busy === 0 : !this.#pulls.empty);
+  }
+
   // What the channel tells.
 
   text(data: string): void {

@@ -10,7 +10,8 @@ import type {
   TransportKind,
   UpgradeEvent,
 } from "../transport/transport.ts";
-import { waitFor } from "./patience.ts";
+import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
+import { type Patience, waitFor } from "./patience.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
@@ -44,6 +45,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
   #listening: Promise<ListeningAddress> | undefined;
   #shuttingDown: Promise<void> | undefined;
+  #leaving: Leaving | undefined;
   /** Where it listens, once it does. */
   address: ListeningAddress | undefined;
 
@@ -194,24 +196,39 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 
   // Shutting down.
 
-  /** Ends all that was started; further calls wait for the same. */
-  shutdown(): Promise<void> {
-    return this.#shuttingDown ??= this.#shutdown();
+  /**
+   * Ends all that was started; further calls wait for the same, and with options they change what is still to
+   * come.
+   */
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    if (options !== undefined) {
+      const draining = this.#leaving !== undefined;
+      this.#parts.reports.keeping(() => checkShutdownOptions(options, draining));
+      this.#leaving?.change(options);
+    }
+    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(options));
   }
 
-  async #shutdown(): Promise<void> {
-    const { reports, roster, requests, transport, streams, hub, stopping } = this.#parts;
+  async #shutdown(leaving: Leaving): Promise<void> {
+    const { reports, roster, requests, transport, hub, stopping } = this.#parts;
     this.#state = "stopping";
     stopping.abort();
-    this.#liveness.stop();
-    this.#ticker.stop();
-    streams.stop();
+    if (leaving.over.aborted) this.#stopRunning();
     // Who has called start() is told of what fails.
     await this.#step(() => this.#listening?.then(nothing, nothing));
     await this.#step(() => transport.stop());
     roster.dismiss();
-    await this.#step(() => this.#call("onShutdown"));
-    for (const connection of roster.idle()) this.#takeLeave(connection);
+    const drains = !leaving.over.aborted;
+    await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
+    const told = new Set<WebSocketConnection>();
+    const tell = (connection: WebSocketConnection) => {
+      told.add(connection);
+      this.#takeLeave(connection, leaving);
+    };
+    await leaving.tell(roster.ready, tell);
+    leaving.stop();
+    this.#stopRunning();
+    for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
     for (const connection of roster.everyone()) {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
@@ -224,22 +241,32 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#finished.resolve();
   }
 
-  /** Waits for a step, but for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
-  async #step(act: () => Promise<unknown> | undefined): Promise<void> {
-    const { settings, reports } = this.#parts;
+  /** Ends what runs beside the connections. */
+  #stopRunning(): void {
+    this.#liveness.stop();
+    this.#ticker.stop();
+    this.#parts.streams.stop();
+  }
+
+  /** Waits for a step, by default for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  async #step(
+    act: () => Promise<unknown> | undefined,
+    patience: Patience = { seconds: this.#parts.settings.closeTimeout },
+  ): Promise<void> {
+    const { reports } = this.#parts;
     const tell = (error: unknown) => reports.report(error);
     try {
       const done = act();
-      if (done !== undefined) await waitFor(done, { seconds: settings.closeTimeout }, tell);
+      if (done !== undefined) await waitFor(done, patience, tell);
     } catch (error) {
       tell(error);
     }
   }
 
-  #takeLeave(connection: WebSocketConnection): void {
+  #takeLeave(connection: WebSocketConnection, { code, reason }: Leaving): void {
     // A subclass may have a `disconnect` of its own, which may fail.
-    if (this.#attempt(() => connection.disconnect(GOING_AWAY), connection)) return;
-    this.#attempt(() => sessionOf(connection).disconnect(GOING_AWAY, ""), connection);
+    if (this.#attempt(() => connection.disconnect(code, reason), connection)) return;
+    this.#attempt(() => sessionOf(connection).disconnect(code, reason), connection);
   }
 
   /** Does what may throw; gives whether it did not. */
@@ -267,9 +294,6 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     }
   }
 }
-
-/** The close code of a server that shuts down (RFC 6455 §7.4.1). */
-const GOING_AWAY = 1001;
 
 function nothing(): void {}
 

@@ -54,7 +54,10 @@ export interface HandlersOf<S, C extends WebSocketConnection> {
    * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
    */
   onConnect?: (server: S, connection: C) => unknown;
-  /** Called before the connections are disconnected, which waits for a promise to settle. */
+  /**
+   * Called before the connections are disconnected, which waits for a promise to settle: for `closeTimeout`, or
+   * for the `drain` of `shutdown()`.
+   */
   onShutdown?: (server: S) => unknown;
   /**
    * Called every `tickPeriod` seconds, never twice at once: ticks that come while a promise has not
