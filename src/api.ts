@@ -68,6 +68,8 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
+export type { DiagnosticEvents } from "./server/diagnostics.ts";
+export type { ServerStatistics } from "./server/statistics.ts";
 export type { ShutdownOptions } from "./server/leaving.ts";
 export {
   type AcceptInfo,

@@ -2,6 +2,7 @@ import { messageOf, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
+import type { Traffic } from "../transport/traffic.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
 import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
@@ -11,7 +12,11 @@ export interface DeliveryOwner {
   /** The first argument of every handler. */
   readonly connection: unknown;
   /** The bounds on what waits, in bytes. */
-  readonly host: { readonly highWaterMark: number; readonly maxBufferedAmount: number };
+  readonly host: {
+    readonly highWaterMark: number;
+    readonly maxBufferedAmount: number;
+    readonly traffic: Traffic;
+  };
   /** Answers a Ping frame. */
   answerPing(payload: Uint8Array): unknown;
   /** All that had come has been told of. */
@@ -69,11 +74,13 @@ export class Delivery implements MessageListener {
   // What the channel tells.
 
   text(data: string): void {
+    this.#owner.host.traffic.messagesReceived++;
     if (this.#holding) this.#hold(data);
     else this.#tellText(data);
   }
 
   binary(data: Uint8Array): void {
+    this.#owner.host.traffic.messagesReceived++;
     if (this.#holding) this.#hold(data);
     else this.#tellBinary(data);
   }

@@ -3,11 +3,18 @@ import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { checkWellFormed, MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
+import type { Traffic } from "../transport/traffic.ts";
 
 /** What an outbox needs of its connection. */
 export interface OutboxOwner {
   /** The bounds on what waits to be sent, in bytes. */
-  readonly host: { readonly highWaterMark: number; readonly maxBufferedAmount: number };
+  readonly host: {
+    readonly highWaterMark: number;
+    readonly maxBufferedAmount: number;
+    readonly traffic: Traffic;
+  };
+  /** More waits than should; with `dropped`, so much that the peer is given up. */
+  slow(dropped: boolean): void;
   report(error: WebSocketError): void;
   terminate(): void;
 }
@@ -37,7 +44,9 @@ export class Outbox {
     if (channel === null) return false;
     if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
     if (data.length * 3 > this.maxSendSize) this.#checkSize(Buffer.byteLength(data));
-    return channel.sendText(data) <= this.#owner.host.highWaterMark || this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    return channel.sendText(data) <= host.highWaterMark || this.#overflow();
   }
 
   sendBinary(data: Uint8Array): boolean {
@@ -45,7 +54,9 @@ export class Outbox {
     if (channel === null) return false;
     if (!isBytes(data)) throw wrongData("sendBinary", BYTES);
     if (data.length > this.maxSendSize) this.#checkSize(data.length);
-    return channel.sendBinary(data) <= this.#owner.host.highWaterMark || this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    return channel.sendBinary(data) <= host.highWaterMark || this.#overflow();
   }
 
   /** Sends a message that goes to others too; returns whether the connection was open. */
@@ -53,7 +64,9 @@ export class Outbox {
     const { channel } = this;
     if (channel === null) return false;
     if (message.size > this.maxSendSize) this.#checkSize(message.size);
-    if (channel.sendShared(message) > this.#owner.host.highWaterMark) this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    if (channel.sendShared(message) > host.highWaterMark) this.#overflow();
     return true;
   }
 
@@ -82,6 +95,7 @@ export class Outbox {
       // Not yet told to wait, nobody is too slow, however large this one message is.
       this.#overflowed = true;
       channel.notifyDrained();
+      this.#owner.slow(false);
     } else if (channel.bufferedAmount > maxBufferedAmount) {
       this.giveUp(`more than ${maxBufferedAmount} bytes`);
     }
@@ -90,6 +104,7 @@ export class Outbox {
 
   /** Drops a peer that takes less than it is sent. */
   giveUp(held: string): void {
+    this.#owner.slow(true);
     this.#owner.report(
       new WebSocketError(
         "ERR_TOO_SLOW",

@@ -5,6 +5,7 @@ import type { ConnectionInit } from "../connection/connection_init.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import { type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
@@ -25,6 +26,7 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly transport: Transport;
   readonly kind: TransportKind;
   readonly hub: Hub;
+  readonly diagnostics: Diagnostics;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
 }
@@ -134,7 +136,7 @@ export class Admission<S, C extends WebSocketConnection> {
 
 /** The server as its connections see it: values beside each other, since they are read for every message. */
 function connectionHost<S, C extends WebSocketConnection>(
-  { settings, roster, reports, transport, kind, hub }: AdmissionParts<S, C>,
+  { settings, roster, reports, transport, kind, hub, diagnostics }: AdmissionParts<S, C>,
 ): ConnectionHost {
   const { log } = reports;
   return {
@@ -155,16 +157,20 @@ function connectionHost<S, C extends WebSocketConnection>(
       },
     },
     topics: hub,
+    traffic: diagnostics.counts.traffic,
     opened(opened) {
       const connection = opened as C;
       roster.ready.add(connection);
+      diagnostics.opened(connection);
       if (log.level >= 3) log.info(`${placeOf(connection)} is connected`);
     },
-    closed(closed) {
+    closed(closed, code, reason) {
       const connection = closed as C;
+      if (roster.ready.has(connection)) diagnostics.closed(connection, code, reason);
       roster.leave(connection);
       if (log.level >= 3) log.info(`${placeOf(connection)} has left`);
     },
+    slow: (connection, dropped) => diagnostics.slow(connection as C, dropped),
     report: (error, connection) => reports.report(error, connection),
   };
 }

@@ -5,6 +5,7 @@ import { selectTransport } from "../transport/select.ts";
 import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
 import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
+import { Diagnostics } from "./diagnostics.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
@@ -21,6 +22,7 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly kind: TransportKind;
   readonly transport: Transport;
   readonly lifecycle: Lifecycle<S, C>;
+  readonly diagnostics: Diagnostics;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
   /** What `connections` gives. */
@@ -44,7 +46,8 @@ export function assemble<S, C extends WebSocketConnection>(
   const kind = selectTransport(settings.transport);
   checkSupported(options, settings, kind);
   const stopping = new AbortController();
-  const reports = new Reports(server, settings);
+  const diagnostics = new Diagnostics(server);
+  const reports = new Reports(server, settings, diagnostics);
   const roster = new Roster<C>(settings);
   const requests = new Requests(settings, reports, stopping.signal);
   const streams = new WatchedStreams({
@@ -71,11 +74,24 @@ export function assemble<S, C extends WebSocketConnection>(
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
+    refused: (remote, status, reason) => diagnostics.refused(remote, status, reason),
+    traffic: diagnostics.counts.traffic,
   };
   const transport = kind.make(host);
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const admission = new Admission({ ...parts, stopping: stopping.signal });
+  const admission = new Admission({ ...parts, diagnostics, stopping: stopping.signal });
   const lifecycle = new Lifecycle({ ...parts, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  return { settings, reports, roster, kind, transport, lifecycle, streams, topics, list };
+  return {
+    settings,
+    reports,
+    roster,
+    kind,
+    transport,
+    lifecycle,
+    diagnostics,
+    streams,
+    topics,
+    list,
+  };
 }

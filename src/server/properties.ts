@@ -4,6 +4,7 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Capabilities, TransportName } from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
 import type { ConnectionClass } from "../connection/option_readers.ts";
+import type { ServerStatistics } from "./statistics.ts";
 import type { HandlersOf } from "./options.ts";
 import {
   type Option,
@@ -32,6 +33,8 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
   readonly listen: unknown;
   /** The same as `listen`. */
   readonly socket: unknown;
+  /** Counts since the server was made, as they are now. */
+  readonly statistics: ServerStatistics;
   /** The last error, else undefined. */
   readonly error: WebSocketError | undefined;
 
@@ -88,6 +91,7 @@ const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
   isSsl: ({ lifecycle, settings }) => lifecycle.address?.secure ?? settings.tls !== undefined,
   listen: listener,
   socket: listener,
+  statistics: ({ diagnostics, roster }) => diagnostics.counts.snapshot(roster.ready.size),
   error: ({ reports }) => reports.lastError,
 };
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
+import type { Traffic } from "./traffic.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The four transports by name: the runtime, then how its bytes reach us. */
@@ -86,6 +87,16 @@ export type Answer =
   }
   | { readonly status: 0 };
 
+/**
+ * Tells what an answer says in words.
+ *
+ * @param answer An answer that refuses.
+ * @returns Its text, without the end of the line.
+ */
+export function reasonOf({ body }: { readonly body: string | Uint8Array }): string {
+  return typeof body === "string" ? body.trimEnd() : "";
+}
+
 /** Why a peer is turned away before its request is looked at, as a status. */
 export type Refusal = 403 | 500 | 503;
 
@@ -128,11 +139,20 @@ export interface TransportHost {
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
+  /**
+   * A peer that wanted a WebSocket gets none: it is answered with this status, or with 0 dropped without a word.
+   */
+  refused(remote: Address, status: number, reason: string): void;
+  /** What goes over all connections is added here. */
+  readonly traffic: Traffic;
   /** The proxies that send a PROXY header before anything else, where there are to be any. */
   readonly proxies: { has(ip: string): boolean } | undefined;
   /** Readable frame logs, when they are wanted. */
   readonly trace: FrameTrace | null;
 }
+
+/** What a channel needs of the server while it lives. */
+export type ChannelHost = Pick<TransportHost, "limits" | "traffic">;
 
 /** Writes one frame to the log. */
 export type FrameTrace = (

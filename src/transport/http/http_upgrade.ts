@@ -1,5 +1,12 @@
 import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
-import type { Address, Answer, Opening, Refusal, TransportHost } from "../transport.ts";
+import {
+  type Address,
+  type Answer,
+  type Opening,
+  reasonOf,
+  type Refusal,
+  type TransportHost,
+} from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -31,7 +38,7 @@ export function decide(
   const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
   // Deno passes on what a client has made up of the form that it gives to URLs of Unix sockets itself.
   const madeUp = remote.port > 0 && /^http\+/i.test(url);
-  if (madeUp || !tellsUrl(head)) return refusal(400);
+  if (madeUp || !tellsUrl(head)) return refusal(host, remote, 400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
   const opening = host.accept({
     remote,
@@ -39,7 +46,9 @@ export function decide(
     native: request,
     destroy,
   });
-  return opening instanceof Promise ? askLater(opening, head) : ask(opening, head);
+  return opening instanceof Promise
+    ? askLater(host, remote, opening, head)
+    : ask(host, remote, opening, head);
 }
 
 /**
@@ -60,28 +69,48 @@ function tellsUrl(head: RequestHead): boolean {
 /** Before its request is answered an engine cannot drop a peer. */
 function destroy(): void {}
 
-function ask(opening: Opening | Refusal, head: RequestHead): Decision | Promise<Decision> {
-  if (typeof opening === "number") return refusal(opening);
+function ask(
+  host: TransportHost,
+  remote: Address,
+  opening: Opening | Refusal,
+  head: RequestHead,
+): Decision | Promise<Decision> {
+  if (typeof opening === "number") return refusal(host, remote, opening);
   const answer = opening.answer(head);
-  return answer instanceof Promise ? decideLater(opening, answer) : decisionOf(opening, answer);
+  return answer instanceof Promise
+    ? decideLater(host, remote, opening, answer)
+    : decisionOf(host, remote, opening, answer);
 }
 
 async function askLater(
+  host: TransportHost,
+  remote: Address,
   opening: Promise<Opening | Refusal>,
   head: RequestHead,
 ): Promise<Decision> {
-  return await ask(await opening, head);
+  return await ask(host, remote, await opening, head);
 }
 
-async function decideLater(opening: Opening, answer: Promise<Answer>): Promise<Decision> {
-  return decisionOf(opening, await answer);
+async function decideLater(
+  host: TransportHost,
+  remote: Address,
+  opening: Opening,
+  answer: Promise<Answer>,
+): Promise<Decision> {
+  return decisionOf(host, remote, opening, await answer);
 }
 
-function decisionOf(opening: Opening, answer: Answer): Decision {
+function decisionOf(
+  host: TransportHost,
+  remote: Address,
+  opening: Opening,
+  answer: Answer,
+): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
-  if (!("body" in answer)) return refusal(403);
+  if (!("body" in answer)) return refusal(host, remote, 403);
   const { status, headers } = answer;
+  host.refused(remote, status, reasonOf(answer));
   // A status that cannot have a body, such as 304, does not take an empty one either.
   const body = answer.body.length > 0 ? answer.body as string : null;
   return new Response(body, { status, headers });
@@ -94,7 +123,8 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
   503: "Service Unavailable",
 };
 
-function refusal(status: Refusal | 400): Response {
+function refusal(host: TransportHost, remote: Address, status: Refusal | 400): Response {
+  host.refused(remote, status, REASONS[status]);
   return new Response(`${REASONS[status]}\n`, { status });
 }
 
