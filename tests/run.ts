@@ -33,10 +33,13 @@ interface Step {
   title: string;
   /** Whether it needs `@std/assert` and `@std/http`. */
   std: boolean;
-  /** A check reads only and may run beside others; a suite has the machine to itself. */
+  /** The checks run first, as they are quick; the suites follow. */
   kind: "check" | "suite";
-  run(context: Context): Promise<Result>;
+  run(context: Context, print: Print): Promise<Result>;
 }
+
+/** Takes a line of what a step says while it runs. */
+type Print = (line: string) => void;
 
 interface Context {
   std: Binding | undefined;
@@ -45,7 +48,7 @@ interface Context {
 
 const CHECK_SECONDS = 300;
 const SUITE_SECONDS = 1800;
-/** Checks that run at the same time. */
+/** Steps of a kind that run at the same time. */
 const CONCURRENCY = 2;
 const ENTRY_POINTS = [
   "mod.ts",
@@ -118,9 +121,10 @@ function suite(
   runtime: Runtime,
   isPart: (file: string) => boolean,
 ): Step {
-  const runFiles = async ({ std, files }: Context): Promise<Result> => {
+  const runFiles = async ({ std, files }: Context, print: Print): Promise<Result> => {
     const report = await runSuite({
       runtime,
+      print,
       files: (files.length > 0 ? files : findFiles("tests", "_test.ts")).filter(isPart),
       std: bound(std),
       timeout: SUITE_SECONDS,
@@ -176,39 +180,52 @@ function bound(std: Binding | undefined): Binding {
 
 /** Runs the steps and prints each as soon as those before it are printed. */
 async function runSteps(steps: Step[], context: Context): Promise<Map<Step, Report>> {
-  const checks = steps.filter(({ kind }) => kind === "check");
-  const underWay = new Map<Step, Promise<Timed>>();
-  const next = checks.values();
-  const startNext = () => {
-    const step = next.next().value;
-    if (step !== undefined) underWay.set(step, timed(step, context).finally(startNext));
+  const underWay = new Map(steps.map((step) => [step, new UnderWay()]));
+  const runAll = async (kind: Step["kind"]) => {
+    const queue = steps.filter((step) => step.kind === kind).values();
+    const worker = async () => {
+      for (const step of queue) await underWay.get(step)!.run(step, context);
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   };
-  for (let started = 0; started < CONCURRENCY; started++) startNext();
+  const ended = runAll("check").then(() => runAll("suite"));
 
   const reports = new Map<Step, Report>();
-  for (const step of steps) {
+  for (const [step, { shown, result }] of underWay) {
     console.log(`\n== ${step.name}: ${step.title}`);
-    const { result, seconds } = await (underWay.get(step) ?? timed(step, context));
-    const { passed, failures, skips, output } = result;
+    shown();
+    const { seconds, ...report } = await result;
+    const { passed, failures, skips, output } = report;
     if (failures.length > 0 && output !== "") console.log(output.trimEnd());
     for (const line of failures) console.log(`failed: ${line}`);
     console.log(
       `${formatCounts(passed, failures.length, skips.length)} (${seconds.toFixed(1)} s)`,
     );
-    reports.set(step, result);
+    reports.set(step, report);
   }
+  await ended;
   return reports;
 }
 
-interface Timed {
-  result: Result;
-  seconds: number;
-}
+/** A step that runs, or waits to; what it prints is kept until it is shown. */
+class UnderWay {
+  #kept: string[] | undefined = [];
+  #resolve!: (result: Result & { seconds: number }) => void;
+  readonly result = new Promise<Result & { seconds: number }>((resolve) => this.#resolve = resolve);
 
-async function timed(step: Step, context: Context): Promise<Timed> {
-  const started = performance.now();
-  const result = await step.run(context).catch(broken);
-  return { result, seconds: (performance.now() - started) / 1000 };
+  /** From here on its lines are printed as they come, after those that were kept. */
+  readonly shown = (): void => {
+    for (const line of this.#kept ?? []) console.log(line);
+    this.#kept = undefined;
+  };
+
+  async run(step: Step, context: Context): Promise<void> {
+    const started = performance.now();
+    const print = (line: string) =>
+      this.#kept === undefined ? console.log(line) : this.#kept.push(line);
+    const result = await step.run(context, print).catch(broken);
+    this.#resolve({ ...result, seconds: (performance.now() - started) / 1000 });
+  }
 }
 
 /** A step that could not even be run has failed; the others still have their turn. */

@@ -28,16 +28,19 @@ export interface SuiteOptions {
   std: Binding;
   /** Seconds for all files together. */
   timeout: number;
+  /** Takes a line for each file, and what a file that failed has printed. */
+  print(line: string): void;
 }
 
 /** Runs the files one after the other, with a line for each. */
-export async function runSuite({ runtime, files, std, timeout }: SuiteOptions): Promise<Report> {
+export async function runSuite(options: SuiteOptions): Promise<Report> {
+  const { files, timeout } = options;
   const deadline = performance.now() + timeout * 1000;
   const reports: Report[] = [];
   for (const file of files) {
     const left = Math.round((deadline - performance.now()) / 1000);
     const report = left > 0
-      ? await runFile(runtime, file, std, Math.min(left, FILE_SECONDS))
+      ? await runFile(file, Math.min(left, FILE_SECONDS), options)
       : { passed: 0, failures: [`not run: the step's ${timeout} s are over`], skips: [] };
     reports.push({
       passed: report.passed,
@@ -50,10 +53,9 @@ export async function runSuite({ runtime, files, std, timeout }: SuiteOptions): 
 }
 
 async function runFile(
-  runtime: Runtime,
   file: string,
-  std: Binding,
   timeout: number,
+  { runtime, std, print }: SuiteOptions,
 ): Promise<Report> {
   const output = `${OUTPUT}/${runtime}`;
   mkdirSync(output, { recursive: true });
@@ -79,8 +81,8 @@ async function runFile(
 
   const { passed, failures, skips } = report;
   const seconds = outcome.seconds.toFixed(1);
-  console.log(`${file}: ${formatCounts(passed, failures.length, skips.length)} (${seconds} s)`);
-  if (failures.length > 0) console.log(outcome.output.trimEnd());
+  print(`${file}: ${formatCounts(passed, failures.length, skips.length)} (${seconds} s)`);
+  if (failures.length > 0) print(outcome.output.trimEnd());
   return report;
 }
 
