@@ -11,7 +11,7 @@ import { servePage } from "./page.ts";
 const flags = readFlags({ name: "metrics.ts", about: "A server that is watched.", port: 8083 });
 const page = servePage("metrics.html", "metrics.css", "metrics_page.js");
 const headers = { "content-type": "text/plain; charset=utf-8" };
-const server = await runServer(flags, () =>
+const server: WebSocketServer = await runServer(flags, () =>
   new WebSocketServer({
     ...flags.options,
     tickPeriod: 1,
