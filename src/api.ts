@@ -80,9 +80,12 @@ export {
   type WebSocketServerOptions,
   type WritableCallback,
 } from "./server/server.ts";
+export type { ListenAddress } from "./server/listen_option.ts";
+export type { TlsOptions } from "./transport/tls_options.ts";
 export type {
   Address,
   Capabilities,
+  ListeningAddress,
   RequestInfo,
   TransportName,
   UpgradeEvent,

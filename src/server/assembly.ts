@@ -2,10 +2,11 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
-import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
+import type { ListeningKind, Transport, TransportHost } from "../transport/transport.ts";
 import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Diagnostics } from "./diagnostics.ts";
+import { Listeners } from "./listeners.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
@@ -19,8 +20,9 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly settings: Settings<S, C>;
   readonly reports: Reports<S, C>;
   readonly roster: Roster<C>;
-  readonly kind: TransportKind;
+  readonly kind: ListeningKind;
   readonly transport: Transport;
+  readonly listeners: Listeners;
   readonly lifecycle: Lifecycle<S, C>;
   readonly diagnostics: Diagnostics;
   readonly streams: WatchedStreams;
@@ -80,7 +82,8 @@ export function assemble<S, C extends WebSocketConnection>(
   const transport = kind.make(host);
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
   const admission = new Admission({ ...parts, diagnostics, stopping: stopping.signal });
-  const lifecycle = new Lifecycle({ ...parts, streams, stopping });
+  const listeners = new Listeners(() => kind.make(host));
+  const lifecycle = new Lifecycle({ ...parts, listeners, streams, stopping });
   const list = new ConnectionList(roster.ready);
   return {
     settings,
@@ -88,6 +91,7 @@ export function assemble<S, C extends WebSocketConnection>(
     roster,
     kind,
     transport,
+    listeners,
     lifecycle,
     diagnostics,
     streams,

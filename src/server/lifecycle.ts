@@ -6,18 +6,20 @@ import { Liveness } from "../connection/liveness.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
 import type {
   ListeningAddress,
+  ListeningKind,
+  ListenOptions,
   Transport,
-  TransportKind,
   UpgradeEvent,
 } from "../transport/transport.ts";
 import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
 import { type Patience, waitFor } from "./patience.ts";
+import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import { silenceInterval } from "./option_table.ts";
 import type { BunWebSocketOptions } from "./options.ts";
-import { checkProxyProtocol, type Settings } from "./settings.ts";
+import { checkProxyProtocol, readRenewal, type Settings } from "./settings.ts";
 
 /** What the life of a server is made of. */
 export interface LifecycleParts<S, C extends WebSocketConnection> {
@@ -26,8 +28,10 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly reports: Reports<S, C>;
   readonly roster: Roster<C>;
   readonly requests: Requests<S, C>;
+  /** Opens WebSockets for HTTP servers of the application's own. */
   readonly transport: Transport;
-  readonly kind: TransportKind;
+  readonly listeners: Listeners;
+  readonly kind: ListeningKind;
   /** The topics: their engine may be away, which nobody waits for. */
   readonly hub: { start(): unknown; close(): Promise<void> };
   /** What runs beside the connections, from the start on. */
@@ -93,30 +97,32 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       );
     }
     this.#run();
-    const { ip, port } = this.address;
-    reports.log.info(`Listening on ${ip}:${port} (${kind.name})`);
-  }
-
-  async #listen(): Promise<ListeningAddress> {
-    const { settings, transport } = this.#parts;
-    const { hostname, port, tls, listen } = settings;
-    try {
-      const address = await transport.listen({ hostname, port, tls, listener: listen });
-      if (settings.proxyProtocol) await this.#checkListener(address);
-      return address;
-    } catch (error) {
-      if (error instanceof WebSocketError) throw error;
-      throw listenError(error, `${hostname ?? "0.0.0.0"}:${port}`, tls !== undefined);
+    for (const { ip, port } of this.#parts.listeners.addresses) {
+      reports.log.info(`Listening on ${port === 0 ? ip : `${ip}:${port}`} (${kind.name})`);
     }
   }
 
-  /** A listener of the caller's own tells only now whether it speaks TLS. */
-  async #checkListener({ secure }: ListeningAddress): Promise<void> {
+  #listen(): Promise<ListeningAddress> {
+    const { settings, listeners } = this.#parts;
+    const { hostname, port, tls, listen = [{ port, tls }] } = settings;
+    const all = listen.map((entry) => ({
+      hostname,
+      port,
+      ...entry,
+    } as ListenOptions));
+    // A listener of the caller's own tells only now whether it speaks TLS.
+    return listeners.start(all, ({ secure }) => {
+      if (settings.proxyProtocol) checkProxyProtocol(secure);
+    });
+  }
+
+  /** Has our listeners show another certificate. */
+  async renewCertificate(tls: Parameters<Listeners["renew"]>[0]): Promise<void> {
+    const { listeners, reports, kind } = this.#parts;
     try {
-      checkProxyProtocol(secure);
+      await listeners.renew(readRenewal(tls, kind, listeners.addresses));
     } catch (error) {
-      await this.#parts.transport.stop();
-      throw error;
+      throw reports.keep(error as WebSocketError);
     }
   }
 
@@ -210,13 +216,13 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   async #shutdown(leaving: Leaving): Promise<void> {
-    const { reports, roster, requests, transport, hub, stopping } = this.#parts;
+    const { reports, roster, requests, listeners, hub, stopping } = this.#parts;
     this.#state = "stopping";
     stopping.abort();
     if (leaving.over.aborted) this.#stopRunning();
     // Who has called start() is told of what fails.
     await this.#step(() => this.#listening?.then(nothing, nothing));
-    await this.#step(() => transport.stop());
+    await this.#step(() => listeners.stop());
     roster.dismiss();
     const drains = !leaving.over.aborted;
     await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
@@ -233,7 +239,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     for (const connection of roster.everyone()) {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
     }
-    await this.#step(() => transport.end?.());
+    await this.#step(() => listeners.end());
     await this.#step(() => hub.close());
     tidyDeadlines();
     this.#state = "stopped";
@@ -296,17 +302,3 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 }
 
 function nothing(): void {}
-
-function listenError(cause: unknown, address: string, secure: boolean): WebSocketError {
-  const { code, message } = cause as { code?: string; message?: string };
-  const why = code === "EADDRINUSE"
-    ? "the port is in use. Choose another, or 0 to let the system choose."
-    : code === "EACCES"
-    ? "it is not permitted. Choose a port above 1023."
-    : code === "EADDRNOTAVAIL"
-    ? "this machine has no such address."
-    : secure && /PEM|certificate|key|ASN|SSL/i.test(`${code} ${message}`)
-    ? `the certificate or its key cannot be read (${message}). Give both as PEM texts.`
-    : `${message ?? cause}`;
-  return new WebSocketError("ERR_LISTEN", `Cannot listen on ${address}: ${why}`, cause);
-}

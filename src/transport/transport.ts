@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
+import type { TlsOptions } from "./tls_options.ts";
 import type { Traffic } from "./traffic.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
@@ -167,15 +168,35 @@ export type FrameTrace = (
 export interface ListenOptions {
   readonly hostname: string | undefined;
   readonly port: number;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: TlsOptions | undefined;
+  /** The path of a Unix socket, in place of host name and port. */
+  readonly path?: string | undefined;
+  /** Whether other processes may listen on the same port. */
+  readonly reusePort?: boolean | undefined;
   /** A listening socket of the caller's own. */
   readonly listener: unknown;
+}
+
+/** What a transport's listeners can do. */
+export interface ListenAbilities {
+  /** The options of TLS beside a certificate and its key. */
+  readonly tls: readonly string[];
+  /** TLS on a Unix socket. */
+  readonly tlsOnPath: boolean;
+  readonly reusePort: boolean;
+  /** Another certificate while it runs. */
+  readonly renewal: boolean;
 }
 
 /** What is known of a transport before one is made. */
 export interface TransportKind {
   readonly name: TransportName;
   readonly capabilities: Capabilities;
+}
+
+/** A transport that listens. */
+export interface ListeningKind extends TransportKind {
+  readonly listens: ListenAbilities;
 }
 
 /** What the `upgrade` event of a `node:http` server gives. */
@@ -207,5 +228,6 @@ export interface Transport {
 /** A class of transports. */
 export interface TransportClass {
   readonly capabilities: Capabilities;
+  readonly listens: ListenAbilities;
   new (host: TransportHost): Transport;
 }

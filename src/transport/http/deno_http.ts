@@ -6,10 +6,12 @@ import {
   type DenoHttpServer,
   type DenoServeInfo,
   type DenoUpgrade,
+  remoteOf,
 } from "../deno_api.ts";
 import type {
   Address,
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Transport,
@@ -29,6 +31,12 @@ export class DenoHttpTransport implements Transport {
     pause: false,
     socket: false,
     mount: true,
+  };
+  static readonly listens: ListenAbilities = {
+    tls: [],
+    tlsOnPath: false,
+    reusePort: false,
+    renewal: false,
   };
   readonly #host: TransportHost;
   #server: DenoHttpServer | null = null;
@@ -53,13 +61,12 @@ export class DenoHttpTransport implements Transport {
   }
 
   #serve(options: ListenOptions): DenoHttpServer {
-    const { hostname, port, tls } = options;
+    const { hostname, port, tls, path } = options;
     const secure = tls !== undefined;
     const aborter = new AbortController();
     const server = denoApi().serve(
       {
-        hostname,
-        port,
+        ...(path === undefined ? { hostname, port } : { path }),
         ...tls,
         signal: aborter.signal,
         onListen: () => {},
@@ -152,7 +159,7 @@ export class DenoHttpTransport implements Transport {
     secure: boolean | undefined,
   ): Response | Promise<Response> {
     const mounted = secure === undefined;
-    const remote = addressOf(info.remoteAddr);
+    const remote = remoteOf(info.remoteAddr);
     const decision = decide(this.#host, request, remote, secure);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
