@@ -23,6 +23,7 @@ export type { ClientTls, ConnectOptions } from "../src/client/client_options.ts"
 export { bridge } from "../src/client/bridge.ts";
 export { connect } from "../src/client/connect.ts";
 export { RefusedError } from "../src/client/refused_error.ts";
+export { ClosedError } from "../src/connection/closed_error.ts";
 export { WebSocketConnection } from "../src/connection/connection.ts";
 export { WebSocketError, type WebSocketErrorCode } from "../src/base/errors.ts";
 export { permessageDeflate, type PermessageDeflateOptions } from "../src/protocol/mod.ts";

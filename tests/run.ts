@@ -65,6 +65,7 @@ const STEPS: Step[] = [
   check("lint", ["deno", "lint"]),
   check("check", ["deno", "check", ...TYPED], { std: true, more: moreFilesOfDeno }),
   check("tsc", ["tsc", "--noEmit", "--project", "bun/tsconfig.json"]),
+  check("strict", ["tsc", "--build", "tests/types/strict/tsconfig.json"]),
   check("tsc-bench", ["tsc", "--noEmit", "--project", "bench/tsconfig.json"]),
   check("doclint", ["deno", "doc", "--lint", ...ENTRY_POINTS]),
   check("publish", ["deno", "publish", "--dry-run", "--allow-dirty", "--config=jsr.json"]),

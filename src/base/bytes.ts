@@ -1,3 +1,14 @@
+import { WebSocketError } from "./errors.ts";
+
+/**
+ * Bytes in memory: an `ArrayBuffer`, a `SharedArrayBuffer`, or any view of one, as a `DataView`. It is what the
+ * web calls a `BufferSource`, with shared memory.
+ */
+export type BinaryData = ArrayBufferView | ArrayBufferLike;
+
+/** What {@linkcode bytesOf} takes, for the messages of errors. */
+const BYTES = "an ArrayBuffer or a view of one, whose memory was not transferred";
+
 /**
  * Tells bytes from other values.
  *
@@ -11,7 +22,55 @@ export function isBytes(data: unknown): data is Uint8Array {
   return data.length > 0 || hasMemory(data);
 }
 
-function hasMemory(empty: Uint8Array): boolean {
+/**
+ * Gives the bytes of what a caller wants to send.
+ *
+ * @param call The call, such as "sendBinary()".
+ * @param data What it was given.
+ * @param others What else it takes, for the message of the error.
+ * @returns The same bytes, not copied.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but bytes in memory.
+ */
+export function bytesOf(call: string, data: unknown, others = ""): Uint8Array {
+  if (isBytes(data)) return data;
+  const bytes = viewOf(data);
+  if (bytes !== undefined) return bytes;
+  const why = data instanceof Blob
+    ? "a Blob, whose bytes are not in memory: give await blob.arrayBuffer()"
+    : `this: it takes ${others}${BYTES}`;
+  throw new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${call} ${why}`);
+}
+
+/**
+ * Gives bytes that no other thread changes.
+ *
+ * @param bytes The bytes.
+ * @returns The same, or a copy where their memory is shared.
+ */
+export function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
+}
+
+/** The bytes of a buffer or a view; undefined for anything else, and where their memory is gone. */
+function viewOf(data: unknown): Uint8Array | undefined {
+  try {
+    if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) {
+      const bytes = new Uint8Array(data);
+      // Of a Proxy, this would be a copy of nothing.
+      return bytes.buffer === data ? bytes : undefined;
+    }
+    if (!ArrayBuffer.isView(data) || data instanceof Uint8Array) return undefined;
+    const { buffer, byteOffset, byteLength } = data;
+    if (byteLength === 0 && !(data instanceof DataView) && !hasMemory(data as Uint8Array)) {
+      return undefined;
+    }
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    return undefined;
+  }
+}
+
+function hasMemory(empty: ArrayLike<number>): boolean {
   try {
     return new Uint8Array(empty).length === 0;
   } catch {

@@ -10,6 +10,8 @@ export type WebSocketErrorCode =
   | "ERR_CONNECT"
   /** The call does not fit what the server or connection is doing. */
   | "ERR_STATE"
+  /** The connection has ended. */
+  | "ERR_CLOSED"
   /** A limit of this side is reached. */
   | "ERR_LIMIT"
   /** The application, an engine, or the server that was asked, does not allow it. */

@@ -4,6 +4,7 @@ import { isThenable } from "../base/thenable.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { frameLog } from "../connection/frame_log.ts";
 import { Handshake, HandshakeRequest } from "../connection/handshake.ts";
+import { concurrency } from "../connection/option_readers.ts";
 import { Liveness } from "../connection/liveness.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import { type OpeningAgreement, RequestHead, type ResponseHead } from "../protocol/mod.ts";
@@ -101,6 +102,7 @@ function clientHost(
     compressionThreshold: settings.compressionThreshold,
     highWaterMark: settings.highWaterMark,
     maxBufferedAmount: settings.maxBufferedAmount,
+    maxConcurrentMessages: concurrency(settings),
     closeTimeout: settings.closeTimeout,
     transport: { name: transport, capabilities: TCP_CAPABILITIES },
     topics: NO_TOPICS,
@@ -121,13 +123,18 @@ function clientHost(
     report(error, connection) {
       report(error, connection as WebSocketConnection, log);
     },
+    warn: (message, connection) => log.warn(placeOf(connection as WebSocketConnection) + message),
   };
+}
+
+function placeOf({ ip, port }: WebSocketConnection): string {
+  return `${ip}:${port}: `;
 }
 
 /** Logs an error, and tells the connection's handler; never throws. */
 function report(error: Error, connection: WebSocketConnection, log: LeveledLogger): void {
   const { code } = error as WebSocketError;
-  const where = `${connection.ip}:${connection.port}: `;
+  const where = placeOf(connection);
   if (code === "ERR_PROTOCOL" || code === "ERR_TOO_SLOW") log.warn(where + error.message);
   else log.error(where + error.message, error.cause);
   const failed = (cause: unknown) => log.error("An error handler failed", cause);

@@ -4,13 +4,16 @@ import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
 import { type ConnectionHandlers, readHandlers } from "../connection/handlers.ts";
 import {
+  checkConcurrency,
   type ConnectionClass,
   type ExtensionLike,
+  type MessageOrder,
   numberIn,
   readConnectionClass,
   type Reader,
   readExtensions,
   readLogger,
+  readMessageOrder,
   readSubprotocols,
 } from "../connection/option_readers.ts";
 import { type Extension, formatFields } from "../protocol/mod.ts";
@@ -21,74 +24,78 @@ export interface ClientTls {
    * The certificates of those who may have signed the server's, or the server's own. Under Deno these are
    * trusted beside those of the system, under Bun instead of them.
    */
-  ca?: string | string[];
+  ca?: string | string[] | undefined;
   /** The client's own certificate; together with `key`. It is not shown to another host after a redirect. */
-  cert?: string;
+  cert?: string | undefined;
   /** Its private key. */
-  key?: string;
+  key?: string | undefined;
   /** The name that the server's certificate has to be for; default the host of the URL. */
-  servername?: string;
+  servername?: string | undefined;
   /**
    * false accepts any certificate, also one that is self-signed or somebody else's: whoever is between can
    * read and change everything. For tests. Not under Deno.
    */
-  rejectUnauthorized?: boolean;
+  rejectUnauthorized?: boolean | undefined;
 }
 
 /** The options of {@linkcode connect}. Times are in seconds, sizes in bytes. */
 export interface ConnectOptions<C extends WebSocketConnection = WebSocketConnection> {
   /** The handlers of the connection, set before anything can come. */
-  handlers?: ConnectionHandlers<C>;
+  handlers?: ConnectionHandlers<C> | undefined;
   /** The class of the connection; default `WebSocketConnection`. */
-  connectionClass?: ConnectionClass<C>;
+  connectionClass?: ConnectionClass<C> | undefined;
   /** Header fields to send beside those of the protocol, as `Authorization`, `Cookie` and `Origin`. */
-  headers?: Headers | Record<string, string> | [name: string, value: string][];
+  headers?: Headers | Record<string, string> | [name: string, value: string][] | undefined;
   /** The subprotocols to offer, most wanted first. */
-  subprotocols?: string[];
+  subprotocols?: string[] | undefined;
   /** The extensions to offer: "permessage-deflate", `permessageDeflate({ … })`, or some of the user's own. */
-  extensions?: ExtensionLike | ExtensionLike[];
+  extensions?: ExtensionLike | ExtensionLike[] | undefined;
   /** How to speak TLS with a `wss:` URL. */
-  tls?: ClientTls;
+  tls?: ClientTls | undefined;
   /** The path of a Unix socket to connect to, whatever the host of the URL. */
-  unix?: string;
+  unix?: string | undefined;
   /** How long all may take until the WebSocket is open, redirects included; default 10. */
-  handshakeTimeout?: number;
+  handshakeTimeout?: number | undefined;
   /** Gives up before the WebSocket is open; later it has no meaning. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** How many redirects are followed; default 5. From `wss:` to `ws:` none is. */
-  maxRedirects?: number;
+  maxRedirects?: number | undefined;
 
   /** Messages of fewer bytes are not compressed; default 1024. */
-  compressionThreshold?: number;
+  compressionThreshold?: number | undefined;
   /** The most bytes of a message that is taken, after decompression; default 16 MiB. */
-  maxRecvSize?: number;
+  maxRecvSize?: number | undefined;
   /** The most bytes of a message that is sent; default no limit. */
-  maxSendSize?: number;
+  maxSendSize?: number | undefined;
   /** The most frames of a message; default 131,072. */
-  maxFragments?: number;
+  maxFragments?: number | undefined;
   /** The most bytes set aside for a message before they have come; default 64 KiB. */
-  maxReserve?: number;
+  maxReserve?: number | undefined;
   /** The most pings and pongs that are taken in a second; default 1000. */
-  maxControlFrames?: number;
+  maxControlFrames?: number | undefined;
   /** The most bytes of the response head; default 16 KiB. */
-  maxHeaderSize?: number;
+  maxHeaderSize?: number | undefined;
   /** The most header fields of the response; default 100. */
-  maxHeaderFields?: number;
+  maxHeaderFields?: number | undefined;
   /** When more waits to be sent, `send…` gives false; when more waits for handlers, reading stops. Default 1 MiB. */
-  highWaterMark?: number;
+  highWaterMark?: number | undefined;
   /** When more waits to be sent, the server is too slow and is dropped; default 64 MiB. */
-  maxBufferedAmount?: number;
+  maxBufferedAmount?: number | undefined;
+  /** Whether the next message waits for the promise of the handler before, "serial", the default; or "concurrent". */
+  messageOrder?: MessageOrder | undefined;
+  /** With "concurrent", how many messages may be with handlers that have not settled; default 100. */
+  maxConcurrentMessages?: number | undefined;
   /** How long the closing handshake may take; default 10. */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /** A server from which nothing comes for so long, pongs included, is dropped; default 20, 0 for never. */
-  silenceMax?: number;
+  silenceMax?: number | undefined;
   /** How often that is looked at; default half of it. */
-  silenceCheckInterval?: number;
+  silenceCheckInterval?: number | undefined;
 
   /** How much is logged: 0 nothing, 1 errors, 2 warnings too, 3 the course of things too, 4 frames too. Default 1. */
-  debug?: DebugLevel;
+  debug?: DebugLevel | undefined;
   /** Takes what is logged; default `console`. */
-  logger?: Logger;
+  logger?: Logger | undefined;
 }
 
 /** The options as they were read, with the defaults filled in. */
@@ -113,6 +120,8 @@ export interface ClientSettings {
   readonly maxHeaderFields: number;
   readonly highWaterMark: number;
   readonly maxBufferedAmount: number;
+  readonly messageOrder: MessageOrder;
+  readonly maxConcurrentMessages: number;
   readonly closeTimeout: number;
   readonly silenceMax: number;
   readonly silenceCheckInterval: number | undefined;
@@ -213,6 +222,8 @@ const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = 
   maxHeaderFields: [count, 100],
   highWaterMark: [bytes, 1024 * 1024],
   maxBufferedAmount: [bytes, 64 * 1024 * 1024],
+  messageOrder: [readMessageOrder, "serial"],
+  maxConcurrentMessages: [count, 100],
   closeTimeout: [seconds, 10],
   silenceMax: [seconds, 20],
   silenceCheckInterval: [seconds, undefined],
@@ -235,10 +246,12 @@ export function readClientOptions(options: object): ClientSettings {
   const names = Object.keys(READERS);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalid("option", unknown, names.join(", "));
-  return Object.fromEntries(
+  const settings = Object.fromEntries(
     Object.entries(READERS).map(([name, [read, fallback]]) => [
       name,
       given[name] === undefined ? fallback : read(given[name], name),
     ]),
   ) as unknown as ClientSettings;
+  checkConcurrency(settings.messageOrder, given.maxConcurrentMessages);
+  return settings;
 }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { isBytes } from "../base/bytes.ts";
+import { type BinaryData, bytesOf, unshared } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   checkWellFormed,
@@ -28,23 +28,21 @@ export class Broadcast implements SharedMessage {
    * @throws {RangeError} When it is larger.
    * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything else.
    */
-  constructor(data: string | Uint8Array, maxSize: number) {
-    if (typeof data === "string") checkWellFormed(data);
-    else if (!isBytes(data)) {
-      throw new WebSocketError(
-        "ERR_INVALID_ARGUMENT",
-        "Cannot broadcast() this: it takes a string or a Uint8Array whose buffer was not transferred",
-      );
+  constructor(data: string | BinaryData, maxSize: number) {
+    if (typeof data === "string") {
+      checkWellFormed(data);
+      this.data = data;
+      this.size = Buffer.byteLength(data);
+    } else {
+      // Not every engine sends memory that is shared with other threads.
+      this.data = unshared(bytesOf("broadcast()", data, "a string, "));
+      this.size = this.data.length;
     }
-    this.size = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     if (this.size > maxSize) {
       throw new RangeError(
         `Cannot send a message of ${this.size} bytes: maxSendSize is ${maxSize}`,
       );
     }
-    // Not every engine sends memory that is shared with other threads.
-    const shared = typeof data !== "string" && data.buffer instanceof SharedArrayBuffer;
-    this.data = shared ? data.slice() : data;
   }
 
   /**

@@ -1,4 +1,5 @@
-import { checkNumber, show } from "../base/option_values.ts";
+import type { BinaryData } from "../base/bytes.ts";
+import { show } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   type ConnectionHandlers,
@@ -6,7 +7,10 @@ import {
   type HandlerProperties,
 } from "./handlers.ts";
 import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
+import { type ConnectionContext, defineContext } from "./context.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
+import { defineLimitMembers, type LimitMembers } from "./limit_members.ts";
+import { defineStreamMembers, type StreamMembers } from "./message_streams.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 import { defineTopicMembers, type TopicMembers } from "./topic_members.ts";
@@ -21,7 +25,13 @@ import type { PingAnswer } from "./tuning.ts";
 export let sessionOf: (connection: WebSocketConnection) => Session;
 
 /** One client; see the class. */
-export interface WebSocketConnection extends HandlerProperties, TopicMembers {}
+export interface WebSocketConnection<Data = unknown>
+  extends
+    HandlerProperties,
+    LimitMembers,
+    StreamMembers,
+    TopicMembers,
+    ConnectionContext<WebSocketConnection> {}
 
 /**
  * One client. The server makes it when a peer comes, gives it to `onConnect`, where handlers are
@@ -46,10 +56,12 @@ export interface WebSocketConnection extends HandlerProperties, TopicMembers {}
  * });
  * ```
  */
-export class WebSocketConnection {
-  /** The user's own; the library leaves it alone. */
-  data: unknown = undefined;
-  readonly #server: unknown;
+export class WebSocketConnection<Data = unknown> {
+  /**
+   * The application's own: what `server.upgrade()` was given as `data`, or a handler has put here, and
+   * undefined until then.
+   */
+  data: Data = undefined as Data;
   readonly #session: Session;
   readonly #outbox: Outbox;
 
@@ -63,8 +75,7 @@ export class WebSocketConnection {
    * @param init What `onAccept` is given.
    */
   constructor(init: ConnectionInit) {
-    this.#server = init.server;
-    this.#session = new Session(this);
+    this.#session = new Session(this, init.server);
     this.#outbox = this.#session.outbox;
   }
 
@@ -113,11 +124,6 @@ export class WebSocketConnection {
     return this.#session.native;
   }
 
-  /** The server. */
-  get server(): unknown {
-    return this.#server;
-  }
-
   /** The opening handshake, from the `handshake` event on. */
   get handshake(): Handshake | undefined {
     return this.#session.handshake;
@@ -158,6 +164,30 @@ export class WebSocketConnection {
     return this.#session.state === "disconnected";
   }
 
+  /**
+   * A signal that aborts when the connection ends: as soon as nothing can be sent to the other side any more,
+   * and before `disconnect`, which waits for messages that came before. What a handler rejects with its
+   * reason is not reported as an error.
+   *
+   * @example Work that nobody waits for any longer is given up
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer({
+   *   onConnect: (_server, connection) =>
+   *     void connection.on({
+   *       async utf8(connection, url) {
+   *         const page = await fetch(url, { signal: connection.signal });
+   *         connection.send(await page.text());
+   *       },
+   *     }),
+   * });
+   * ```
+   */
+  get signal(): AbortSignal {
+    return this.#session.signal;
+  }
+
   // Sending.
 
   /**
@@ -176,12 +206,13 @@ export class WebSocketConnection {
   /**
    * Sends a binary message.
    *
-   * @param data The bytes. Leave them alone until they have gone out: large ones are not copied.
-   * @returns false when it should wait for `drain` before it sends more, or when nothing was sent
-   * since the connection is not open.
+   * @param data The bytes, in any form but a `Blob`. Leave them alone until they have gone out: large ones
+   * are not copied.
+   * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nothing is sent.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when it is not bytes in memory; nothing is sent.
    */
-  sendBinary(data: Uint8Array): boolean {
+  sendBinary(data: BinaryData): boolean {
     return this.#outbox.sendBinary(data);
   }
 
@@ -191,7 +222,7 @@ export class WebSocketConnection {
    * @param data The message.
    * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    */
-  send(data: string | Uint8Array): boolean;
+  send(data: string | BinaryData): boolean;
   /**
    * Sends a message or a control frame by the name of its kind.
    *
@@ -207,8 +238,8 @@ export class WebSocketConnection {
    * @param data The message or payload.
    * @returns As {@linkcode WebSocketConnection.sendUtf8}.
    */
-  send(type: "binary" | "ping" | "pong", data: Uint8Array): boolean;
-  send(first: string | Uint8Array, second?: string | Uint8Array): boolean {
+  send(type: "binary" | "ping" | "pong", data: BinaryData): boolean;
+  send(first: string | BinaryData, second?: string | BinaryData): boolean {
     if (second === undefined) {
       return typeof first === "string" ? this.sendUtf8(first) : this.sendBinary(first);
     }
@@ -216,11 +247,11 @@ export class WebSocketConnection {
       case "utf8":
         return this.sendUtf8(second as string);
       case "binary":
-        return this.sendBinary(second as Uint8Array);
+        return this.sendBinary(second as BinaryData);
       case "ping":
-        return this.ping(second as Uint8Array);
+        return this.ping(second as BinaryData);
       case "pong":
-        return this.pong(second as Uint8Array);
+        return this.pong(second as BinaryData);
       default:
         throw new WebSocketError(
           "ERR_INVALID_ARGUMENT",
@@ -237,7 +268,7 @@ export class WebSocketConnection {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  ping(payload: string | Uint8Array = ""): boolean {
+  ping(payload: string | BinaryData = ""): boolean {
     return this.#outbox.sendControl("ping", payload);
   }
 
@@ -249,7 +280,7 @@ export class WebSocketConnection {
    * @throws {RangeError} When the payload is longer.
    * @throws {WebSocketError} ERR_UNSUPPORTED on `deno_http`.
    */
-  pong(payload: string | Uint8Array = ""): boolean {
+  pong(payload: string | BinaryData = ""): boolean {
     return this.#outbox.sendControl("pong", payload);
   }
 
@@ -261,10 +292,12 @@ export class WebSocketConnection {
   /**
    * Waits until all that was sent has been taken by the operating system.
    *
-   * @returns Settled at once when nothing waits, and when the connection ends.
+   * @param options With a `signal` the wait can be given up: it rejects with the signal's reason.
+   * @returns Settled at once when nothing waits, and when the connection ends. It rejects with
+   * ERR_INVALID_ARGUMENT for other options.
    */
-  drained(): Promise<void> {
-    return this.#outbox.whenDrained();
+  drained(options?: { signal?: AbortSignal | undefined }): Promise<void> {
+    return this.#outbox.whenDrained(options);
   }
 
   // Receiving.
@@ -362,57 +395,13 @@ export class WebSocketConnection {
   httpError(status: number, rejection: Rejection = {}): void {
     this.#session.httpError(status, rejection);
   }
-
-  // Limits.
-
-  /**
-   * The most bytes of a message that is taken, after decompression; over it: close code 1009.
-   *
-   * @throws {WebSocketError} ERR_UNSUPPORTED when set above the server's on `bun_http`, whose engine
-   * takes no more.
-   */
-  get maxRecvSize(): number {
-    return this.#session.tuning.maxRecvSize;
-  }
-
-  set maxRecvSize(bytes: number) {
-    this.#session.tuning.maxRecvSize = checkNumber("maxRecvSize", bytes);
-  }
-
-  /** The most bytes of a message that is sent. */
-  get maxSendSize(): number {
-    return this.#outbox.maxSendSize;
-  }
-
-  set maxSendSize(bytes: number) {
-    this.#outbox.maxSendSize = checkNumber("maxSendSize", bytes);
-  }
-
-  /** Messages of fewer bytes are not compressed. */
-  get compressionThreshold(): number {
-    return this.#session.tuning.compressionThreshold;
-  }
-
-  set compressionThreshold(bytes: number) {
-    this.#session.tuning.compressionThreshold = checkNumber("compressionThreshold", bytes);
-  }
-
-  /**
-   * Whether small packets are sent at once (TCP_NODELAY); default true.
-   *
-   * @throws {WebSocketError} ERR_UNSUPPORTED when turned off on "http", where the runtime owns the socket.
-   */
-  get nodelay(): boolean {
-    return this.#session.tuning.nodelay;
-  }
-
-  set nodelay(on: boolean) {
-    this.#session.tuning.nodelay = on;
-  }
 }
 
 defineHandlerProperties(
   WebSocketConnection.prototype,
   (connection) => sessionOf(connection).delivery.handlers,
 );
+defineLimitMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
+defineStreamMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
 defineTopicMembers(WebSocketConnection.prototype, (connection) => sessionOf(connection));
+defineContext(WebSocketConnection.prototype, (connection) => sessionOf(connection));

@@ -1,20 +1,25 @@
 import { messageOf, WebSocketError } from "../base/errors.ts";
+import { signalOf, type WaitOptions } from "../base/signal.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
 import type { Traffic } from "../transport/traffic.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
-import { type PullOptions, Pulls, signalOf } from "./pulls.ts";
+import { Pulls } from "./pulls.ts";
+import { BusyHandlers, type BusyHandlersOwner } from "./busy_handlers.ts";
 
 /** What a delivery needs of its connection. */
 export interface DeliveryOwner {
   /** The first argument of every handler. */
-  readonly connection: unknown;
-  /** The bounds on what waits, in bytes. */
+  readonly connection: object;
   readonly host: {
+    /** The bounds on what waits, in bytes. */
     readonly highWaterMark: number;
     readonly maxBufferedAmount: number;
+    /** How many messages may be with handlers at once; 1 for one after the other. */
+    readonly maxConcurrentMessages: number;
+    warn(message: string, connection: object): void;
     readonly traffic: Traffic;
   };
   /** Answers a Ping frame. */
@@ -27,19 +32,19 @@ export interface DeliveryOwner {
 }
 
 /**
- * Tells handlers, or those who pull with `recv()`, of the messages that come: in order, one at a time.
- * While nobody can take one, messages wait in an {@linkcode Inbox}; when enough do, the channel is not
+ * Tells handlers, or those who pull with `recv()`, of the messages that come: in order, and as many at a
+ * time as may be. While nobody can take one, messages wait in an {@linkcode Inbox}; when enough do, the channel is not
  * read any more. Pings and pongs overtake what waits.
  */
-export class Delivery implements MessageListener {
+export class Delivery implements MessageListener, BusyHandlersOwner {
   /** The connection's handlers by event. */
   readonly handlers: ConnectionHandlers<unknown> = {};
   readonly #owner: DeliveryOwner;
   #channel: Channel | null = null;
   // Set while messages are not to be told of at once; everything below decides on it.
   #holding = false;
-  // Handlers whose promises have not settled.
-  #busy = 0;
+  // Made when a handler returns a promise for the first time.
+  #busy: BusyHandlers | null = null;
   #paused = false;
   // Set until somebody has said how the messages are to be taken.
   #unclaimed = false;
@@ -68,7 +73,31 @@ export class Delivery implements MessageListener {
 
   /** Whether no message waits or is being dealt with. */
   get idle(): boolean {
-    return !this.waits && (this.#pulls === null ? this.#busy === 0 : !this.#pulls.empty);
+    if (this.waits) return false;
+    return this.#pulls === null ? this.#busy?.idle ?? true : !this.#pulls.empty;
+  }
+
+  /** What bounds the handlers that run. */
+  get host(): DeliveryOwner["host"] {
+    return this.#owner.host;
+  }
+
+  /** An event of messages that has a handler. */
+  get #handled(): string | undefined {
+    return MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
+  }
+
+  /** Handlers hold the connection; where messages are pulled, none does. */
+  heldUp(seconds: number): void {
+    // Where nobody takes messages, none is kept from anybody.
+    if (this.#pulls !== null || this.#handled === undefined) return;
+    const advice = this.host.maxConcurrentMessages === 1
+      ? 'Where it waits for a later message, as for the answer to a question, use messageOrder: "concurrent"'
+      : "Have them settle sooner, or raise maxConcurrentMessages";
+    this.host.warn(
+      `Cannot deliver messages for ${seconds} s now: no promise of a handler that runs has settled. ${advice}`,
+      this.#owner.connection,
+    );
   }
 
   // What the channel tells.
@@ -102,8 +131,8 @@ export class Delivery implements MessageListener {
     const { utf8, message } = this.handlers;
     const { connection } = this.#owner;
     try {
-      if (utf8 !== undefined) this.#settle(utf8(connection, data));
-      if (message !== undefined) this.#settle(message(connection, data));
+      if (utf8 !== undefined) this.#settle(utf8(connection, data), data.length);
+      if (message !== undefined) this.#settle(message(connection, data), data.length);
     } catch (error) {
       this.#failed(error);
     }
@@ -113,8 +142,8 @@ export class Delivery implements MessageListener {
     const { binary, message } = this.handlers;
     const { connection } = this.#owner;
     try {
-      if (binary !== undefined) this.#settle(binary(connection, data));
-      if (message !== undefined) this.#settle(message(connection, data));
+      if (binary !== undefined) this.#settle(binary(connection, data), data.length);
+      if (message !== undefined) this.#settle(message(connection, data), data.length);
     } catch (error) {
       this.#failed(error);
     }
@@ -125,7 +154,7 @@ export class Delivery implements MessageListener {
   /** Whether nobody can take a message now. A handler that pulls, as `ready` may, must not wait for itself. */
   get #blocked(): boolean {
     return this.#paused || this.#unclaimed ||
-      (this.#pulls === null ? this.#busy > 0 : this.#pulls.empty);
+      (this.#pulls === null ? this.#busy?.full === true : this.#pulls.empty);
   }
 
   /** From here on the channel is not read. */
@@ -205,7 +234,7 @@ export class Delivery implements MessageListener {
 
   /** Handlers were set: where they take messages, none waits for them any longer. */
   claim(): void {
-    if (!this.#unclaimed || !MESSAGE_EVENTS.some((it) => this.handlers[it] !== undefined)) return;
+    if (!this.#unclaimed || this.#handled === undefined) return;
     this.#unclaimed = false;
     this.#empty();
   }
@@ -219,6 +248,7 @@ export class Delivery implements MessageListener {
   end(): void {
     this.#channel = null;
     this.#ended = true;
+    this.#busy?.stop();
     if (this.#pulls === null) {
       this.#inbox?.clear();
       return;
@@ -239,23 +269,29 @@ export class Delivery implements MessageListener {
   }
 
   /** The next message, for those who pull; null at the end. */
-  pull(options: PullOptions | undefined): Promise<Message | null> {
-    const handled = MESSAGE_EVENTS.find((name) => this.handlers[name] !== undefined);
-    if (handled !== undefined) return Promise.reject(conflict("recv()", handled));
+  pull(options?: WaitOptions): Promise<Message | null> {
     let signal: AbortSignal | undefined;
+    let pulls: Pulls;
     try {
-      if (options !== undefined) signal = signalOf(options);
+      signal = signalOf("recv()", options);
+      signal?.throwIfAborted();
+      pulls = this.claimPulls("recv()");
     } catch (error) {
       return Promise.reject(error);
     }
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    this.#pulls ??= new Pulls();
-    this.#unclaimed = false;
-    this.#holding = true;
     if (this.#ended && !this.waits) return Promise.resolve(null);
-    const next = this.#pulls.wait(signal);
+    const next = pulls.wait(signal);
     this.#empty();
     return next;
+  }
+
+  /** Keeps messages for those who pull from now on; throws where handlers take them. */
+  claimPulls(call: string): Pulls {
+    const handled = this.#handled;
+    if (handled !== undefined) throw conflict(call, handled);
+    this.#unclaimed = false;
+    this.#holding = true;
+    return this.#pulls ??= new Pulls();
   }
 
   /** Throws when handlers for messages are set on a connection whose messages are pulled. */
@@ -278,13 +314,14 @@ export class Delivery implements MessageListener {
     }
   }
 
-  /** Holds messages back until a handler's promise has settled. */
-  #settle(result: unknown): void {
+  /** Has the promise of a handler count as busy until it has settled, and holds messages back if that are enough. */
+  #settle(result: unknown, size = 0): void {
     if (!isThenable(result)) return;
-    this.#busy++;
-    this.#holding = true;
+    const busy = this.#busy ??= new BusyHandlers(this);
+    busy.begin(size);
+    if (busy.full) this.#holding = true;
     const settled = () => {
-      this.#busy--;
+      busy.end(size);
       this.#empty();
     };
     // Of the application's own: `then` may throw, or call back more than once.
@@ -306,7 +343,7 @@ function conflict(what: string, handled?: string): WebSocketError {
   return new WebSocketError(
     "ERR_STATE",
     handled === undefined
-      ? `Cannot ${what} on a connection that is read with recv(): use one or the other`
+      ? `Cannot ${what} on a connection that is read with recv() or as a stream: use one or the other`
       : `Cannot ${what} on a connection that has a handler for "${handled}": use one or the other`,
   );
 }

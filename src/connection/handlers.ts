@@ -3,11 +3,11 @@ import type { Handshake } from "./handshake.ts";
 import type { Position } from "./subscribing.ts";
 
 /**
- * The handlers of a connection, each given the connection first. A handler may return a promise: the next
+ * The events of a connection, each as its handler is called: with the connection first. A handler may return a promise: the next
  * message of that connection waits until it has settled. Pings, pongs and a Close frame do not wait. What
  * a handler throws, or its promise rejects with, goes to the server's `onError`.
  */
-export interface ConnectionHandlers<C> {
+export interface ConnectionEvents<C> {
   /**
    * Decides on the page that a browser client belongs to (RFC 6455 §10.2), before the handshake.
    *
@@ -16,34 +16,34 @@ export interface ConnectionHandlers<C> {
    * @returns false to refuse with 403. A promise must settle within 2 s, else the answer is 408; what
    * is thrown makes it 500.
    */
-  origin?(connection: C, origin: URL | null): boolean | void | Promise<boolean | void>;
+  origin(connection: C, origin: URL | null): boolean | void | Promise<boolean | void>;
   /** Looks at the handshake, adds to its answer, or refuses it with `handshake.reject`. */
-  handshake?(connection: C, handshake: Handshake): unknown;
+  handshake(connection: C, handshake: Handshake): unknown;
   /** The connection is open: the first moment to send. */
-  ready?(connection: C): unknown;
+  ready(connection: C): unknown;
   /** A text message has come. */
-  utf8?(connection: C, data: string): unknown;
+  utf8(connection: C, data: string): unknown;
   /**
    * A binary message has come. The bytes are the handler's own, to keep and to change. On `deno_tcp`,
    * messages of up to 1 KiB may be parts of one `ArrayBuffer`: to transfer the buffer, as `postMessage`
    * can, transfer that of a copy made with `slice()`.
    */
-  binary?(connection: C, data: Uint8Array): unknown;
+  binary(connection: C, data: Uint8Array): unknown;
   /** A message of either kind has come; called after `utf8` or `binary`. */
-  message?(connection: C, data: string | Uint8Array): unknown;
+  message(connection: C, data: string | Uint8Array): unknown;
   /** A ping has come; the answer is `doPong`'s. Not on `deno_http`, whose engine does not tell. */
-  ping?(connection: C, payload: Uint8Array): unknown;
+  ping(connection: C, payload: Uint8Array): unknown;
   /** A pong has come. Not on `deno_http`, whose engine does not tell. */
-  pong?(connection: C, payload: Uint8Array): unknown;
+  pong(connection: C, payload: Uint8Array): unknown;
   /** All that was sent has gone out, after a `send…` had returned false. */
-  drain?(connection: C): unknown;
+  drain(connection: C): unknown;
   /**
    * Publications of a topic with history were lost on the way to this server, and what the client has of it
    * is not whole any more: load it anew. What is published from `position` on comes as before.
    */
-  interrupted?(connection: C, topic: string, position: Position): unknown;
+  interrupted(connection: C, topic: string, position: Position): unknown;
   /** The connection failed, by the peer's fault or a handler's. */
-  error?(connection: C, error: Error): unknown;
+  error(connection: C, error: Error): unknown;
   /**
    * The connection has ended; called exactly once, after the messages that came before. When these wait
    * for longer than `closeTimeout`, it is called all the same, and they are dropped.
@@ -51,8 +51,13 @@ export interface ConnectionHandlers<C> {
    * @param code The status code of the peer's Close frame; 1005 when it held none, 1006 when none came.
    * @param reason The reason in it.
    */
-  disconnect?(connection: C, code: number, reason: string): unknown;
+  disconnect(connection: C, code: number, reason: string): unknown;
 }
+
+/** The handlers of a connection by event, as `on()` takes them; undefined stands for none. */
+export type ConnectionHandlers<C> = {
+  [Event in keyof ConnectionEvents<C>]?: ConnectionEvents<C>[Event] | undefined;
+};
 
 /** The events of a connection. */
 export const CONNECTION_EVENTS = [

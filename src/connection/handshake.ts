@@ -15,9 +15,9 @@ import { WebSocketVersion } from "./version.ts";
 /** The body and header fields of a response that refuses a handshake. */
 export interface Rejection {
   /** The body; empty by default. A response of status 304 has none (RFC 9110 §15.4.5). */
-  body?: string | Uint8Array;
+  body?: string | Uint8Array | undefined;
   /** Header fields; `Content-Length` and `Transfer-Encoding` follow from the body and cannot be set. */
-  headers?: Headers | Record<string, string> | [name: string, value: string][];
+  headers?: Headers | Record<string, string> | [name: string, value: string][] | undefined;
 }
 
 /** The request of an opening handshake (RFC 6455 §4.1). */

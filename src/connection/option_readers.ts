@@ -38,6 +38,39 @@ export const readFunction: Reader<(...args: any[]) => any> = (value, name) => {
   throw invalid(name, value, "a function");
 };
 
+/** Whether the messages of one connection are delivered one after the other, or several at once. */
+export type MessageOrder = "serial" | "concurrent";
+
+export const readMessageOrder: Reader<MessageOrder> = (value, name) => {
+  if (value === "serial" || value === "concurrent") return value;
+  throw invalid(name, value, '"serial" or "concurrent"');
+};
+
+/**
+ * Tells how many messages of one connection may be with handlers at once.
+ *
+ * @param settings What was read.
+ * @returns The number.
+ */
+export function concurrency(
+  settings: { readonly messageOrder: MessageOrder; readonly maxConcurrentMessages: number },
+): number {
+  return settings.messageOrder === "serial" ? 1 : settings.maxConcurrentMessages;
+}
+
+/**
+ * Refuses a bound on messages at once where they come one after the other.
+ *
+ * @param order The order as it was read.
+ * @param bound What was given as the bound.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT that says what to do.
+ */
+export function checkConcurrency(order: MessageOrder, bound: unknown): void {
+  if (order === "concurrent" || bound === undefined) return;
+  const takes = 'nothing without messageOrder: "concurrent"';
+  throw invalid("maxConcurrentMessages", bound, takes);
+}
+
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 export const readLogger: Reader<Logger> = (value, name) => {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
-import { isBytes } from "../base/bytes.ts";
+import { type BinaryData, bytesOf, isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
+import { signalOf, unlessAborted, type WaitOptions } from "../base/signal.ts";
 import { checkWellFormed, MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
 import type { Traffic } from "../transport/traffic.ts";
@@ -42,21 +43,21 @@ export class Outbox {
   sendText(data: string): boolean {
     const { channel } = this;
     if (channel === null) return false;
-    if (typeof data !== "string") throw wrongData("sendUtf8", "a string");
+    if (typeof data !== "string") throw noText();
     if (data.length * 3 > this.maxSendSize) this.#checkSize(Buffer.byteLength(data));
     const { host } = this.#owner;
     host.traffic.messagesSent++;
     return channel.sendText(data) <= host.highWaterMark || this.#overflow();
   }
 
-  sendBinary(data: Uint8Array): boolean {
+  sendBinary(data: BinaryData): boolean {
     const { channel } = this;
     if (channel === null) return false;
-    if (!isBytes(data)) throw wrongData("sendBinary", BYTES);
-    if (data.length > this.maxSendSize) this.#checkSize(data.length);
+    const bytes = isBytes(data) ? data : bytesOf("sendBinary()", data);
+    if (bytes.length > this.maxSendSize) this.#checkSize(bytes.length);
     const { host } = this.#owner;
     host.traffic.messagesSent++;
-    return channel.sendBinary(data) <= host.highWaterMark || this.#overflow();
+    return channel.sendBinary(bytes) <= host.highWaterMark || this.#overflow();
   }
 
   /** Sends a message that goes to others too; returns whether the connection was open. */
@@ -70,7 +71,7 @@ export class Outbox {
     return true;
   }
 
-  sendControl(kind: "ping" | "pong", payload: string | Uint8Array): boolean {
+  sendControl(kind: "ping" | "pong", payload: string | BinaryData): boolean {
     const bytes = controlPayload(kind, payload);
     const { channel } = this;
     if (channel === null) return false;
@@ -115,7 +116,11 @@ export class Outbox {
   }
 
   /** Settles when nothing waits to be sent, and when nothing can be sent any more. */
-  whenDrained(): Promise<void> {
+  async whenDrained(options?: WaitOptions): Promise<void> {
+    await unlessAborted(this.#whenDrained(), signalOf("drained()", options));
+  }
+
+  #whenDrained(): Promise<void> {
     const { channel } = this;
     if (channel === null || channel.bufferedAmount === 0) return Promise.resolve();
     if (this.#drained === undefined) {
@@ -141,10 +146,11 @@ export class Outbox {
   }
 }
 
-function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Uint8Array {
+function controlPayload(kind: "ping" | "pong", payload: string | BinaryData): Uint8Array {
   if (typeof payload === "string") checkWellFormed(payload);
-  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-  if (!isBytes(bytes)) throw wrongData(kind, `a string or ${BYTES}`);
+  const bytes = typeof payload === "string"
+    ? new TextEncoder().encode(payload)
+    : bytesOf(`${kind}()`, payload, "a string, ");
   if (bytes.length > MAX_CONTROL_PAYLOAD) {
     throw new RangeError(
       `Cannot send a control frame of ${bytes.length} bytes: it takes at most ${MAX_CONTROL_PAYLOAD}`,
@@ -153,8 +159,9 @@ function controlPayload(kind: "ping" | "pong", payload: string | Uint8Array): Ui
   return bytes;
 }
 
-const BYTES = "a Uint8Array whose buffer was not transferred";
-
-function wrongData(method: string, wanted: string): WebSocketError {
-  return new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot ${method}() this: it takes ${wanted}`);
+function noText(): WebSocketError {
+  return new WebSocketError(
+    "ERR_INVALID_ARGUMENT",
+    "Cannot sendUtf8() this: it takes a string",
+  );
 }

@@ -1,31 +1,4 @@
-import { WebSocketError } from "../base/errors.ts";
 import type { Message } from "./inbox.ts";
-
-/** What `recv()` takes. */
-export interface PullOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/**
- * Reads the options of `recv()`.
- *
- * @param options The options.
- * @returns The signal among them, if there is one.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything else.
- */
-export function signalOf(options: PullOptions): AbortSignal | undefined {
-  const given = typeof options === "object" && options !== null ? options : undefined;
-  const unknown = Object.keys(given ?? {}).find((name) => name !== "signal");
-  const signal = given?.signal;
-  if (
-    given !== undefined && unknown === undefined &&
-    (signal === undefined || signal instanceof AbortSignal)
-  ) return signal;
-  throw new WebSocketError(
-    "ERR_INVALID_ARGUMENT",
-    `Cannot recv() with ${unknown ?? "these options"}: it takes { signal }, an AbortSignal`,
-  );
-}
 
 /** One call of `recv()` that waits. */
 class Pull {

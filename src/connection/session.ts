@@ -5,9 +5,11 @@ import type { Traffic } from "../transport/traffic.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import { incomingOf } from "../transport/incoming.ts";
 import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
+import type { End } from "./closed_error.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
+import type { MessageStreams, StreamSession } from "./message_streams.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { ConnectionSubscriptions, ConnectionTopics, Position } from "./subscribing.ts";
 import type { TopicSession } from "./topic_members.ts";
@@ -20,6 +22,7 @@ export interface ConnectionHost {
   readonly compressionThreshold: number;
   readonly highWaterMark: number;
   readonly maxBufferedAmount: number;
+  readonly maxConcurrentMessages: number;
   /** Seconds. */
   readonly closeTimeout: number;
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
@@ -31,11 +34,18 @@ export interface ConnectionHost {
   /** Its peer takes less than it is sent, or with `dropped` was given up for that or for its silence. */
   slow(connection: object, dropped: boolean): void;
   report(error: Error, connection: object): void;
+  /** Logs what the application should know. */
+  warn(message: string, connection: object): void;
 }
 
 /** The state of one connection from its accept to its end, behind the public API. */
-export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicSession, Expiring {
+export class Session
+  implements LifeListener, DeliveryOwner, OutboxOwner, StreamSession, TopicSession, Expiring {
   readonly connection: object;
+  /** What made the connection: a server, or nothing where it is a client's. */
+  readonly server: unknown;
+  /** The parameters of its route, if it came by one. */
+  params: Readonly<Record<string, string | undefined>> | null = null;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
   readonly tuning: Tuning;
@@ -60,14 +70,20 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   silentChecks = 0;
   /** The channel's progress at the last of them. */
   progress = 0;
-  // How it ended, while messages that came before are still to be told of, and how long that may take.
-  #ending: readonly [code: number, reason: string] | null = null;
+  /** How it has ended, from the end of its channel on: messages that came before may still be told of. */
+  ended: End | null = null;
+  // How long they may.
   #deadline = 0;
   // Set when what waits has waited for too long before the channel was gone.
   #late = false;
+  /** Made when somebody asks for a stream. */
+  streams: MessageStreams | null = null;
+  // Made when somebody asks for the signal.
+  #controller: AbortController | null = null;
 
-  constructor(connection: object) {
+  constructor(connection: object, server: unknown) {
     this.connection = connection;
+    this.server = server;
     this.delivery = new Delivery(this);
     this.outbox = new Outbox(this);
     this.tuning = new Tuning(this);
@@ -147,6 +163,20 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
 
   // Ending.
 
+  /** Aborts when nothing can be sent any more. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.state === "disconnecting" || this.state === "disconnected") this.#abort();
+    return this.#controller.signal;
+  }
+
+  #abort(): void {
+    if (this.#controller?.signal.aborted !== false) return;
+    this.#controller.abort(
+      new WebSocketError("ERR_CLOSED", "Cannot go on: the connection has ended"),
+    );
+  }
+
   disconnect(code: number | undefined, reason: string): void {
     closePayload(code, reason);
     if (this.state === "connecting") {
@@ -171,7 +201,7 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   /** Drops the connection and counts it as gone, also where the runtime would tell of that later. */
   abandon(): void {
     this.terminate();
-    if (this.#ending === null) this.close(CloseCode.ABNORMAL_CLOSURE, "");
+    if (this.ended === null) this.close(CloseCode.ABNORMAL_CLOSURE, "");
     else this.expired();
   }
 
@@ -207,19 +237,21 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     this.outbox.channel = null;
     // From here on nothing is sent, so that positions must not move on.
     this.subscriptions?.end(this.error?.code === "ERR_TOO_SLOW");
+    this.#abort();
   }
 
   close(code: number, reason: string): void {
-    if (this.state === "disconnected" || this.#ending !== null) return;
+    if (this.ended !== null) return;
+    this.ended = [code, reason];
     this.closing();
     this.live = null;
     // Nothing goes out any more, whatever is still to be told of.
     this.outbox.end();
+    this.streams?.end();
     if (!this.delivery.waits) {
-      this.#finish(code, reason);
+      this.#finish(this.ended);
       return;
     }
-    this.#ending = [code, reason];
     this.delivery.close();
     if (this.#late) this.expired();
     else if (this.#deadline === 0) this.#startDeadline();
@@ -273,21 +305,16 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
   }
 
   delivered(): void {
-    if (this.#ending !== null) this.expired();
+    if (this.ended !== null) this.expired();
   }
 
   /** What waits is told of, or has waited for too long. */
   expired(): void {
-    if (this.#ending === null) {
-      this.#late = true;
-      return;
-    }
-    const [code, reason] = this.#ending;
-    this.#ending = null;
-    this.#finish(code, reason);
+    if (this.ended === null) this.#late = true;
+    else if (this.state !== "disconnected") this.#finish(this.ended);
   }
 
-  #finish(code: number, reason: string): void {
+  #finish([code, reason]: End): void {
     this.state = "disconnected";
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.live = this.#peer = null;
@@ -301,7 +328,17 @@ export class Session implements LifeListener, DeliveryOwner, OutboxOwner, TopicS
     this.outbox.channel?.close(error.closeCode, "");
   }
 
+  #isOwn(end: WebSocketError): boolean {
+    return end === this.#controller?.signal.reason ||
+      this.ended !== null && end === this.streams?.failure;
+  }
+
   report(error: WebSocketError): void {
+    // Whoever gives up since the connection has ended has not failed.
+    const { cause } = error;
+    if (cause instanceof WebSocketError && cause.code === "ERR_CLOSED" && this.#isOwn(cause)) {
+      return;
+    }
     this.error = error;
     this.host.report(error, this.connection);
   }

@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import { invalid } from "../base/option_values.ts";
 
 /** How far a topic's stream has come. */
@@ -91,7 +92,7 @@ export interface ConnectionTopics<Subscriber> {
   /** Publishes to all but one; never rejects. */
   publish(
     topic: string,
-    data: string | Uint8Array,
+    data: string | BinaryData,
     options: PublishOptions | undefined,
     except: Subscriber,
   ): Promise<PublishResult>;

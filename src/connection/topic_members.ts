@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import {
   type ConnectionSubscriptions,
@@ -66,7 +67,7 @@ export interface TopicMembers {
    */
   publish(
     topic: string,
-    data: string | Uint8Array,
+    data: string | BinaryData,
     options?: PublishOptions,
   ): Promise<PublishResult>;
 }

@@ -7,7 +7,7 @@ export interface RedisEngineOptions {
    * their topics. Channels know no database numbers: two databases of one Redis need two prefixes. Default
    * `"duet"`.
    */
-  prefix?: string;
+  prefix?: string | undefined;
 }
 
 /** The oldest Redis that the scripts are for. */

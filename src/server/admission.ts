@@ -2,6 +2,8 @@ import { handlerError, WebSocketError } from "../base/errors.ts";
 import { isThenable } from "../base/thenable.ts";
 import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import { concurrency } from "../connection/option_readers.ts";
+import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
@@ -11,6 +13,7 @@ import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
+import type { AnyRouteParams } from "./route_params.ts";
 import type { Settings } from "./settings.ts";
 
 /** What every accepted connection object must have, as the reference demands. */
@@ -29,6 +32,8 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly diagnostics: Diagnostics;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
+  /** What connections have before `onConnect` is called. */
+  readonly handlers?: ConnectionHandlers<unknown>;
 }
 
 /** Takes peers in: each gets a seat, a connection object and its opening handshake, or is turned away. */
@@ -36,24 +41,48 @@ export class Admission<S, C extends WebSocketConnection> {
   readonly #parts: AdmissionParts<S, C>;
   readonly #connectionHost: ConnectionHost;
   readonly #openingHost: OpeningHost;
+  // What ends the waiting for a handler, by the peer for which it is at work.
+  readonly #waiting = new Map<Peer, AbortController>();
 
   constructor(parts: AdmissionParts<S, C>) {
     this.#parts = parts;
     this.#connectionHost = connectionHost(parts);
     this.#openingHost = openingHost(parts);
+    parts.stopping.addEventListener("abort", () => {
+      for (const peer of [...this.#waiting.keys()]) this.left(peer);
+    });
   }
 
-  /** A peer has come. */
-  accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal> {
-    const { server, settings, roster, stopping } = this.#parts;
+  /** A peer has left while a handler is at work for it. */
+  left(peer: Peer): void {
+    this.#waiting.get(peer)?.abort();
+  }
+
+  /** Waits for a handler while the peer is there and anybody is let in. */
+  async #wait<T>(
+    peer: Peer,
+    result: PromiseLike<T>,
+    tell: (error: unknown) => void,
+  ): Promise<T | typeof GAVE_UP> {
+    const waiting = new AbortController();
+    this.#waiting.set(peer, waiting);
+    try {
+      return await waitFor(result, { until: waiting.signal }, tell);
+    } finally {
+      this.#waiting.delete(peer);
+    }
+  }
+
+  /** A peer has come, by a route with these parameters. */
+  accept(peer: Peer, params?: AnyRouteParams): Opening | Refusal | Promise<Opening | Refusal> {
+    const { settings, roster, stopping } = this.#parts;
     if (stopping.aborted) return 503;
-    const init = { server, socket: peer.native, subprotocol: settings.subprotocol };
-    const { ip } = peer.remote;
-    if (!roster.join(peer, ip)) return this.#turnAway(peer, ip, init);
+    if (!roster.join(peer, peer.remote.ip)) return this.#turnAway(peer);
+    const init = this.#init(peer);
     try {
       const made = settings.onAccept?.(init);
-      if (isThenable(made)) return this.#acceptLater(peer, made, init);
-      return this.#connect(peer, made ?? new settings.connectionClass(init));
+      if (isThenable(made)) return this.#acceptLater(peer, made, init, params);
+      return this.#connect(peer, made ?? new settings.connectionClass(init), params);
     } catch (error) {
       return this.#notAccepted(peer, error);
     }
@@ -63,13 +92,15 @@ export class Admission<S, C extends WebSocketConnection> {
     peer: Peer,
     made: PromiseLike<unknown>,
     init: ConnectionInit<S>,
+    params: AnyRouteParams | undefined,
   ): Promise<Opening | Refusal> {
     const { settings, stopping, reports } = this.#parts;
     try {
       const tell = (error: unknown) => reports.report(handlerError("onAccept", error));
-      const connection = await waitFor(made, { until: stopping }, tell);
+      const connection = await this.#wait(peer, made, tell);
       if (connection !== GAVE_UP && !stopping.aborted) {
-        return await this.#connect(peer, connection ?? new settings.connectionClass(init));
+        const made = connection ?? new settings.connectionClass(init);
+        return await this.#connect(peer, made, params);
       }
     } catch (error) {
       return this.#notAccepted(peer, error);
@@ -84,17 +115,29 @@ export class Admission<S, C extends WebSocketConnection> {
     return 500;
   }
 
-  #connect(peer: Peer, made: unknown): Opening | Refusal | Promise<Opening | Refusal> {
-    const { server, settings, roster } = this.#parts;
+  #init({ native }: Peer): ConnectionInit<S> {
+    const { server, settings } = this.#parts;
+    return { server, socket: native, subprotocol: settings.subprotocol };
+  }
+
+  #connect(
+    peer: Peer,
+    made: unknown,
+    params: AnyRouteParams | undefined,
+  ): Opening | Refusal | Promise<Opening | Refusal> {
+    const { server, settings, roster, handlers } = this.#parts;
     const connection = checkConnection(made) as C;
     const session = sessionOf(connection);
     session.attach(this.#connectionHost, peer);
+    if (params !== undefined) session.params = params;
+    if (handlers !== undefined) session.on(handlers);
     roster.seat(peer, connection);
-    const opening = new ServerOpening(this.#openingHost, session);
+    if (peer.prepared?.data !== undefined) connection.data = peer.prepared.data;
+    const opening = new ServerOpening(this.#openingHost, session, peer.prepared);
     try {
       const result = settings.onConnect?.(server, connection);
       return isThenable(result)
-        ? this.#welcomeLater(opening, connection, result)
+        ? this.#welcomeLater(peer, opening, connection, result)
         : welcome(opening, result);
     } catch (error) {
       return this.#notConnected(opening, connection, error);
@@ -102,14 +145,15 @@ export class Admission<S, C extends WebSocketConnection> {
   }
 
   async #welcomeLater(
+    peer: Peer,
     opening: ServerOpening,
     connection: C,
     result: PromiseLike<unknown>,
   ): Promise<Opening | Refusal> {
-    const { stopping, reports } = this.#parts;
+    const { reports } = this.#parts;
     try {
       const tell = (error: unknown) => reports.report(handlerError("onConnect", error), connection);
-      const settled = await waitFor(result, { until: stopping }, tell);
+      const settled = await this.#wait(peer, result, tell);
       if (settled !== GAVE_UP) return welcome(opening, settled);
     } catch (error) {
       return this.#notConnected(opening, connection, error);
@@ -124,13 +168,18 @@ export class Admission<S, C extends WebSocketConnection> {
     return 500;
   }
 
+  /** A peer has come with a plain request: a page can be had without a seat too, and no handler hears of it. */
+  serve(peer: Peer): Opening | Refusal {
+    return this.#turnAway(peer);
+  }
+
   /** There is no seat: the request is answered so, and no handler hears of it. */
-  #turnAway(peer: Peer, ip: string, init: ConnectionInit): Opening | Refusal {
-    const connection = new WebSocketConnection(init);
-    if (!this.#parts.roster.wait(connection, ip)) return 503;
+  #turnAway(peer: Peer): Opening | Refusal {
+    const connection = new WebSocketConnection(this.#init(peer));
+    if (!this.#parts.roster.wait(connection, peer.remote.ip)) return 503;
     const session = sessionOf(connection);
     session.attach(this.#connectionHost, peer);
-    return new ServerOpening(this.#openingHost, session, true);
+    return new ServerOpening(this.#openingHost, session, undefined, true);
   }
 }
 
@@ -144,6 +193,7 @@ function connectionHost<S, C extends WebSocketConnection>(
     maxSendSize: settings.maxSendSize,
     highWaterMark: settings.highWaterMark,
     maxBufferedAmount: settings.maxBufferedAmount,
+    maxConcurrentMessages: concurrency(settings),
     // Of these only this one may be changed; it is read once for each connection.
     get compressionThreshold() {
       return settings.compressionThreshold;
@@ -172,6 +222,7 @@ function connectionHost<S, C extends WebSocketConnection>(
     },
     slow: (connection, dropped) => diagnostics.slow(connection as C, dropped),
     report: (error, connection) => reports.report(error, connection),
+    warn: (message, connection) => log.warn(`${placeOf(connection as C)}: ${message}`),
   };
 }
 

@@ -3,7 +3,6 @@ import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
 import type { ListeningKind, Transport, TransportHost } from "../transport/transport.ts";
-import { Admission } from "./admission.ts";
 import { ConnectionList } from "./connection_list.ts";
 import { Diagnostics } from "./diagnostics.ts";
 import { Listeners } from "./listeners.ts";
@@ -12,6 +11,7 @@ import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { Roster } from "./roster.ts";
+import { Routes } from "./routes.ts";
 import { checkSupported, readSettings, type Settings } from "./settings.ts";
 import { Topics } from "./topics.ts";
 
@@ -27,6 +27,7 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly diagnostics: Diagnostics;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
+  readonly routes: Routes<S, C>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -72,7 +73,8 @@ export function assemble<S, C extends WebSocketConnection>(
     },
     servesRequests: settings.onRequest !== undefined,
     proxies: settings.proxyProtocol ? settings.trustProxy : undefined,
-    accept: (peer) => admission.accept(peer),
+    accept: (peer) => routes.accept(peer),
+    left: (peer) => routes.left(peer),
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
@@ -81,7 +83,7 @@ export function assemble<S, C extends WebSocketConnection>(
   };
   const transport = kind.make(host);
   const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const admission = new Admission({ ...parts, diagnostics, stopping: stopping.signal });
+  const routes = new Routes({ ...parts, diagnostics, stopping: stopping.signal });
   const listeners = new Listeners(() => kind.make(host));
   const lifecycle = new Lifecycle({ ...parts, listeners, streams, stopping });
   const list = new ConnectionList(roster.ready);
@@ -96,6 +98,7 @@ export function assemble<S, C extends WebSocketConnection>(
     diagnostics,
     streams,
     topics,
+    routes,
     list,
   };
 }

@@ -5,23 +5,23 @@ import type { HandlersOf } from "./options.ts";
 /** The handlers of a server by event, as `on()` takes them. */
 export interface EventsOf<S, C extends WebSocketConnection> {
   /** See `onAccept`. */
-  accept?: HandlersOf<S, C>["onAccept"];
+  accept?: HandlersOf<S, C>["onAccept"] | undefined;
   /** See `onConnect`. */
-  connect?: HandlersOf<S, C>["onConnect"];
+  connect?: HandlersOf<S, C>["onConnect"] | undefined;
   /** See `onShutdown`. */
-  shutdown?: HandlersOf<S, C>["onShutdown"];
+  shutdown?: HandlersOf<S, C>["onShutdown"] | undefined;
   /** See `onTick`. */
-  tick?: HandlersOf<S, C>["onTick"];
+  tick?: HandlersOf<S, C>["onTick"] | undefined;
   /** See `onError`. */
-  error?: HandlersOf<S, C>["onError"];
+  error?: HandlersOf<S, C>["onError"] | undefined;
   /** See `onSubscribe`. */
-  subscribe?: HandlersOf<S, C>["onSubscribe"];
+  subscribe?: HandlersOf<S, C>["onSubscribe"] | undefined;
   /** See `onUnsubscribe`. */
-  unsubscribe?: HandlersOf<S, C>["onUnsubscribe"];
+  unsubscribe?: HandlersOf<S, C>["onUnsubscribe"] | undefined;
   /** See `onTopicOpen`. */
-  topicOpen?: HandlersOf<S, C>["onTopicOpen"];
+  topicOpen?: HandlersOf<S, C>["onTopicOpen"] | undefined;
   /** See `onTopicClose`. */
-  topicClose?: HandlersOf<S, C>["onTopicClose"];
+  topicClose?: HandlersOf<S, C>["onTopicClose"] | undefined;
 }
 
 /** The events of a server, each with the option that is the handler's. */

@@ -1,4 +1,5 @@
 import { handlerError, WebSocketError } from "../base/errors.ts";
+import { signalOf, type WaitOptions } from "../base/signal.ts";
 import { isThenable } from "../base/thenable.ts";
 import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
@@ -18,6 +19,7 @@ import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import { silenceInterval } from "./option_table.ts";
+import { type PreparedUpgrade, readPrepared } from "./prepared_upgrade.ts";
 import type { BunWebSocketOptions } from "./options.ts";
 import { checkProxyProtocol, readRenewal, type Settings } from "./settings.ts";
 
@@ -70,25 +72,31 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 
   // Starting.
 
-  /** Listens, and runs all else. */
-  async start(): Promise<void> {
-    const { reports, kind } = this.#parts;
+  /** Listens, and runs all else, until a signal aborts. */
+  async start(options?: WaitOptions): Promise<void> {
+    const { reports, kind, stopping } = this.#parts;
+    const signal = reports.keeping(() => signalOf("start()", options));
+    signal?.throwIfAborted();
     if (this.#state !== "new") {
       throw reports.keep(
         new WebSocketError("ERR_STATE", "Cannot start a server twice: make another one"),
       );
     }
     this.#state = "starting";
+    const abort = () => void this.shutdown();
+    signal?.addEventListener("abort", abort, { signal: stopping.signal });
     try {
       this.#listening = this.#listen();
       this.address = await this.#listening;
     } catch (error) {
       // It may be tried again, unless it was told to shut down meanwhile.
       if (this.#shuttingDown === undefined) this.#state = "new";
+      signal?.removeEventListener("abort", abort);
       throw reports.keep(error as WebSocketError);
     }
     if (this.#shuttingDown !== undefined) {
       await this.#shuttingDown;
+      signal?.throwIfAborted();
       throw reports.keep(
         new WebSocketError(
           "ERR_STATE",
@@ -127,12 +135,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for an application's own HTTP server, which takes the place of a listener. */
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown, prepared: PreparedUpgrade): Promise<Response> {
     const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
     if (this.#state === "new") this.#run();
     try {
-      return await transport.upgrade(request, info);
+      return await transport.upgrade(request, info, readPrepared(prepared));
     } catch (error) {
       throw error instanceof WebSocketError ? reports.keep(error) : error;
     }

@@ -15,7 +15,8 @@ import {
 import { messageOf, WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
-import type { Answer, Opening, RequestInfo } from "../transport/transport.ts";
+import { checkAdded } from "./prepared_upgrade.ts";
+import type { Answer, Opening, Prepared, RequestInfo } from "../transport/transport.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 
 /** How long a promise of the `origin` handler may take. */
@@ -49,14 +50,16 @@ export class ServerOpening implements Opening {
   readonly life: LifeListener;
   readonly #host: OpeningHost;
   readonly #session: Session;
+  readonly #prepared: Prepared | undefined;
   // Whether there is no seat for it, so that it is only there to be told so.
   readonly #unseated: boolean;
 
-  constructor(host: OpeningHost, session: Session, unseated = false) {
+  constructor(host: OpeningHost, session: Session, prepared?: Prepared, unseated = false) {
     this.messages = session.delivery;
     this.life = session;
     this.#host = host;
     this.#session = session;
+    this.#prepared = prepared;
     this.#unseated = unseated;
   }
 
@@ -154,11 +157,12 @@ export class ServerOpening implements Opening {
 
   #selectSubprotocol(offered: readonly string[]): string | undefined {
     const { selectSubprotocol, subprotocol } = this.#host.settings;
-    if (selectSubprotocol === undefined) {
+    const prepared = this.#prepared?.subprotocol;
+    if (prepared === undefined && selectSubprotocol === undefined) {
       for (const served of subprotocol) if (offered.includes(served)) return served;
       return undefined;
     }
-    const selected = selectSubprotocol(offered, this.#session.handshake!);
+    const selected = prepared ?? selectSubprotocol!(offered, this.#session.handshake!);
     if (selected !== undefined && !offered.includes(selected)) {
       throw new TypeError(
         `Cannot use subprotocol ${JSON.stringify(selected)}: the client did not offer it`,
@@ -179,8 +183,12 @@ export class ServerOpening implements Opening {
     const { subprotocol } = this.#session;
     if (subprotocol !== undefined) headers.push(["Sec-WebSocket-Protocol", subprotocol]);
     const extensions = this.#agree(opening, headers);
+    if (this.#prepared !== undefined) headers.push(...this.#prepared.headers);
     const added = knownHandshake?.added;
-    if (added !== undefined) headers.push(...checkAdded(added));
+    if (added !== undefined) {
+      checkAdded(added);
+      headers.push(...added);
+    }
     return { status: 101, headers, subprotocol, extensions };
   }
 
@@ -208,13 +216,7 @@ export class ServerOpening implements Opening {
   }
 
   #refuse(error: unknown): Answer {
-    if (error instanceof HttpError) {
-      return {
-        status: error.status,
-        headers: Object.entries(error.headers),
-        body: `${error.message}\n`,
-      };
-    }
+    if (error instanceof HttpError) return answerOf(error);
     this.#failed(error);
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
@@ -225,23 +227,16 @@ export class ServerOpening implements Opening {
   }
 }
 
-/** What handlers have put on the answer, once it is sure to be theirs to put there. */
-function checkAdded(added: Headers): [name: string, value: string][] {
-  const headers = [...added];
-  // `Headers` lets control characters pass, and not every engine refuses them: this throws.
-  formatFields(headers);
-  for (const [name] of headers) {
-    if (/^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/.test(name)) {
-      throw new TypeError(`Cannot add the header field "${name}": it is the protocol's own`);
-    }
-  }
-  return headers;
-}
-
 const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";
-const DROP: Answer = { status: 0 };
+/** Not a word. */
+export const DROP: Answer = { status: 0 };
+
+/** Answers a request that cannot be served. */
+export function answerOf({ status, headers, message }: HttpError): Answer {
+  return { status, headers: Object.entries(headers), body: `${message}\n` };
+}
 
 function full(): HttpError {
   return new HttpError(503, "Cannot take another connection: try again later", {

@@ -10,6 +10,7 @@ import {
   readFlag,
   readFunction,
   readLogger,
+  readMessageOrder,
   readSubprotocols,
 } from "../connection/option_readers.ts";
 import { WebSocketVersion } from "../connection/version.ts";
@@ -106,6 +107,7 @@ export const OPTIONS = {
   version: option(readVersions, [new WebSocketVersion(13)]),
   versions: option(readVersions, undefined),
 
+  messageOrder: option(readMessageOrder, "serial"),
   compressionThreshold: option(bytes, 1024, SETTABLE),
   maxRecvSize: option(bytes, 16 * 1024 * 1024),
   maxSendSize: option(bytes, Number.MAX_SAFE_INTEGER),
@@ -118,6 +120,7 @@ export const OPTIONS = {
   maxConnectionsPerAddress: option(count, Number.MAX_SAFE_INTEGER),
   highWaterMark: option(bytes, 1024 * 1024),
   maxBufferedAmount: option(bytes, 64 * 1024 * 1024),
+  maxConcurrentMessages: option(count, 100),
   maxTopicsPerConnection: option(count, 1000),
   maxSubscribersPerTopic: option(count, 1_000_000),
   maxHistoryBytes: option(bytes, 64 * 1024 * 1024),

@@ -91,8 +91,9 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
   legacy: boolean;
 }
 
-// deno-lint-ignore no-explicit-any -- what is defined here is the same for all servers and connections
-type AnyParts = Parts<any, any>;
+/** The parts of any server: what is defined on the prototype is the same for all servers and connections. */
+// deno-lint-ignore no-explicit-any -- as above
+export type AnyParts = Parts<any, any>;
 
 function listener({ listeners, settings }: AnyParts): unknown {
   const given = settings.listen?.map((it) => it.listener ?? it);

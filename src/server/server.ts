@@ -1,6 +1,9 @@
+import type { AnyServerOf } from "../connection/any_server.ts";
+import type { BinaryData } from "../base/bytes.ts";
 import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionInit } from "../connection/connection_init.ts";
+import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
@@ -19,8 +22,11 @@ import type {
   VersionLike,
   WritableCallbackOf,
 } from "./options.ts";
+import type { PreparedUpgrade } from "./prepared_upgrade.ts";
 import { defineProperties, type PropertiesOf } from "./properties.ts";
+import type { Routed, RouteOptions } from "./route_options.ts";
 import { checkExtensionChange } from "./settings.ts";
+import { defineStreamMembers, type ServerStreamMembers } from "./stream_members.ts";
 import { defineTopicMembers, type ServerTopicMembers } from "./topic_members.ts";
 
 /** The options of a {@linkcode WebSocketServer}. Times are in seconds, sizes in bytes. */
@@ -41,9 +47,28 @@ export type ReadableCallback<C extends WebSocketConnection, Source = ReadableSou
 export type WritableCallback<C extends WebSocketConnection, Sink = WritableSink> =
   WritableCallbackOf<WebSocketServer<C>, Sink>;
 
+/**
+ * Any server, whatever the class of its connections: for helpers that serve all of them.
+ *
+ * @example
+ * ```ts
+ * import { type AnyServer, WebSocketConnection, WebSocketServer } from "@duet/websocket";
+ *
+ * class Player extends WebSocketConnection {}
+ * const announce = (server: AnyServer, text: string) => server.broadcast(text);
+ *
+ * const server = new WebSocketServer({ connectionClass: Player });
+ * console.assert(announce(server, "The game begins") === 0);
+ * ```
+ */
+export type AnyServer = AnyServerOf<WebSocketConnection>;
+
 /** The properties of a server that need no code of their own. */
 export interface WebSocketServer<C extends WebSocketConnection = WebSocketConnection>
-  extends PropertiesOf<WebSocketServer<C>, C>, ServerTopicMembers<C> {}
+  extends
+    PropertiesOf<WebSocketServer<C>, C>,
+    ServerStreamMembers<WebSocketServer<C>>,
+    ServerTopicMembers<C> {}
 
 /**
  * A WebSocket server (RFC 6455) for Deno and Bun.
@@ -71,6 +96,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   static {
     defineProperties(WebSocketServer.prototype, (server) => server.#parts);
+    defineStreamMembers(WebSocketServer.prototype, (server) => server.#parts);
     defineTopicMembers(WebSocketServer.prototype, (server) => server.#parts.topics);
   }
 
@@ -90,12 +116,13 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   /**
    * Starts to listen.
    *
+   * @param options With a `signal` the server shuts down when that aborts; a start under way rejects with its reason.
    * @returns The server, once it listens.
    * @throws {WebSocketError} ERR_LISTEN when it cannot, as when the port is taken; ERR_STATE when it
    * was started before.
    */
-  async start(): Promise<this> {
-    await this.#parts.lifecycle.start();
+  async start(options?: { signal?: AbortSignal | undefined }): Promise<this> {
+    await this.#parts.lifecycle.start(options);
     return this;
   }
 
@@ -131,6 +158,52 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
     await this.shutdown();
   }
 
+  // Paths.
+
+  /**
+   * Has the server serve a path, with handlers of its own for the connections that come by it. Of several
+   * routes that fit, the one that tells the path most closely is taken; as soon as there is one route, every
+   * other path is answered 404. A connection is made, and `onAccept` and `onConnect` are called, only once its
+   * request has come.
+   *
+   * @param pattern The path, as `URLPattern` understands it: "/chat/:room", "/files/*".
+   * @param handlers Handlers for its connections, set before `onConnect` is called.
+   * @returns The server.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a pattern that is none or is there already, and for what a
+   * route cannot have; ERR_UNSUPPORTED for what the transport cannot do.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@duet/websocket";
+   *
+   * const server = new WebSocketServer();
+   * server.route("/chat/:room", {
+   *   ready: (connection) => connection.send(`Welcome to ${connection.params.room}`),
+   * });
+   * server.route("/upload", { maxRecvSize: 1024, handlers: { binary: (_, { length }) => length } });
+   * ```
+   */
+  route<Pattern extends string>(
+    pattern: Pattern,
+    handlers: ConnectionHandlers<Routed<C, Pattern>>,
+  ): this;
+  /**
+   * Has the server serve a path, with options of its own for the connections that come by it.
+   *
+   * @param pattern The path.
+   * @param options What is different for its connections, and their handlers.
+   * @returns The server.
+   * @throws {WebSocketError} As with handlers.
+   */
+  route<Pattern extends string, R extends C = C>(
+    pattern: Pattern,
+    options: RouteOptions<R, Pattern>,
+  ): this;
+  route(pattern: string, given: object): this {
+    this.#parts.reports.keeping(() => this.#parts.routes.add(pattern, given));
+    return this;
+  }
+
   // In an application's own HTTP server.
 
   /**
@@ -140,10 +213,12 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param request The request that the runtime's handler was given, and no copy of it.
    * @param info What the runtime's handler was given beside it: Deno's `ServeHandlerInfo`, Bun's
    * `Server`. It may be inside of an object, as frameworks hand it on.
+   * @param prepared What the application has found out already: the connection's `data`, header fields for
+   * the response, and which subprotocol it is to be. One that the client does not offer is answered 500.
    * @returns What to answer. Return it as it is: header fields that are added to it get to the client under
    * Deno, while Bun has answered before. Those of `handshake.response.headers` always do.
    * @throws {WebSocketError} ERR_UNSUPPORTED on "tcp"; ERR_INVALID_ARGUMENT for a copy of a request, when
-   * `info` is missing, and when `Bun.serve` was given another `websocket`.
+   * `info` is missing, when `Bun.serve` was given another `websocket`, and for what cannot be prepared so.
    *
    * @example
    * ```ts ignore
@@ -154,8 +229,12 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * );
    * ```
    */
-  async upgrade(request: Request, info: unknown): Promise<Response> {
-    return await this.#parts.lifecycle.upgrade(request, info);
+  async upgrade(
+    request: Request,
+    info: unknown,
+    prepared: PreparedUpgrade<C["data"]> = {},
+  ): Promise<Response> {
+    return await this.#parts.lifecycle.upgrade(request, info, prepared);
   }
 
   /**
@@ -242,12 +321,12 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param data The message, a string as text.
    * @param to Whom to send it to; by default every open connection.
    * @returns How many it was sent to.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or a `Uint8Array`, and when one
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but a string or bytes in memory, and when one
    * of those in `to` is no connection; nobody is sent anything then.
    * @throws {TypeError} When a text has a lone surrogate; nobody is sent anything then.
    * @throws {RangeError} When it has over `maxSendSize` bytes; nobody is sent anything then.
    */
-  broadcast(data: string | Uint8Array, to?: Iterable<WebSocketConnection>): number {
+  broadcast(data: string | BinaryData, to?: Iterable<WebSocketConnection>): number {
     const { settings, reports, roster } = this.#parts;
     return reports.keeping(() => {
       const message = new Broadcast(data, settings.maxSendSize);
@@ -308,113 +387,5 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
 
   #read<T>(name: OptionName, value: unknown): T {
     return this.#parts.reports.keeping(() => readOption(name, value)) as T;
-  }
-
-  // Streams.
-
-  /**
-   * Watches sources while the server runs.
-   *
-   * @param pairs Sources, each followed by its callback. One that is watched already stays as it is,
-   * and a warning is logged.
-   * @returns The server.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
-   *
-   * @example Every line of a child process to every client
-   * ```ts ignore
-   * server.watchReadable(child.stdout, (server, stdout) => {
-   *   for (let data = stdout.read(); data !== null; data = stdout.read()) server.broadcast(data);
-   * });
-   * ```
-   */
-  watchReadable<Source extends ReadableSource>(
-    source: Source,
-    callback: ReadableCallback<C, Source>,
-    ...pairs: (ReadableSource | ReadableCallback<C>)[]
-  ): this {
-    const { reports, streams } = this.#parts;
-    reports.keeping(() => streams.readables.add([source, callback, ...pairs]));
-    return this;
-  }
-
-  /**
-   * Watches sinks while the server runs.
-   *
-   * @param pairs Sinks, each followed by its callback. One that is watched already stays as it is, and
-   * a warning is logged.
-   * @returns The server.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT when one cannot be watched.
-   */
-  watchWritable<Sink extends WritableSink>(
-    sink: Sink,
-    callback: WritableCallback<C, Sink>,
-    ...pairs: (WritableSink | WritableCallback<C>)[]
-  ): this {
-    const { reports, streams } = this.#parts;
-    reports.keeping(() => streams.writables.add([sink, callback, ...pairs]));
-    return this;
-  }
-
-  /**
-   * Gives the callback of a watched source.
-   *
-   * @param source The source.
-   * @returns Its callback, if it is watched; without a source, all sources with their callbacks.
-   */
-  watchedReadable(source: ReadableSource): ReadableCallback<C> | undefined;
-  /**
-   * Gives all watched sources.
-   *
-   * @returns The sources with their callbacks.
-   */
-  watchedReadable(): [ReadableSource, ReadableCallback<C>][];
-  watchedReadable(
-    source?: ReadableSource,
-  ): ReadableCallback<C> | undefined | [ReadableSource, ReadableCallback<C>][] {
-    const { readables } = this.#parts.streams;
-    return source === undefined ? readables.pairs() : readables.callback(source);
-  }
-
-  /**
-   * Gives the callback of a watched sink.
-   *
-   * @param sink The sink.
-   * @returns Its callback, if it is watched; without a sink, all sinks with their callbacks.
-   */
-  watchedWritable(sink: WritableSink): WritableCallback<C> | undefined;
-  /**
-   * Gives all watched sinks.
-   *
-   * @returns The sinks with their callbacks.
-   */
-  watchedWritable(): [WritableSink, WritableCallback<C>][];
-  watchedWritable(
-    sink?: WritableSink,
-  ): WritableCallback<C> | undefined | [WritableSink, WritableCallback<C>][] {
-    const { writables } = this.#parts.streams;
-    return sink === undefined ? writables.pairs() : writables.callback(sink);
-  }
-
-  /**
-   * Releases sources; others can read them afterwards. A chunk of a web stream that had been read by then is
-   * still handed to its callback.
-   *
-   * @param sources The sources; those that are not watched are passed over.
-   * @returns The server.
-   */
-  unwatchReadable(...sources: ReadableSource[]): this {
-    this.#parts.streams.readables.remove(sources);
-    return this;
-  }
-
-  /**
-   * Releases sinks; others can write to them afterwards.
-   *
-   * @param sinks The sinks; those that are not watched are passed over.
-   * @returns The server.
-   */
-  unwatchWritable(...sinks: WritableSink[]): this {
-    this.#parts.streams.writables.remove(sinks);
-    return this;
   }
 }

@@ -7,7 +7,7 @@ import type { ListeningAddress, ListeningKind, TransportKind } from "../transpor
 import { unsupported } from "../transport/unsupported.ts";
 import { type ListenEntry, readTls } from "./listen_option.ts";
 import { type OptionName, OPTIONS, readOption } from "./option_table.ts";
-import type { ConnectionClass } from "../connection/option_readers.ts";
+import { checkConcurrency, type ConnectionClass } from "../connection/option_readers.ts";
 import type { OptionsOf } from "./options.ts";
 
 type Values = { -readonly [Name in OptionName]: (typeof OPTIONS)[Name]["fallback"] };
@@ -56,6 +56,7 @@ export function readSettings<S, C extends WebSocketConnection>(
   ) as Values;
   values.versions ??= values.version;
   checkTogether(values, given);
+  checkConcurrency(values.messageOrder, given.maxConcurrentMessages);
   if (values.engine !== undefined && given.maxHistoryBytes !== undefined) {
     const takes = "nothing beside engine, which has its own: new MemoryEngine({ maxHistoryBytes })";
     throw invalid("maxHistoryBytes", given.maxHistoryBytes, takes);

@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Position, PublishResult } from "../connection/subscribing.ts";
 import type { HistoryPage, HistoryRange, Member, MemberCount } from "../topics/engine.ts";
@@ -27,7 +28,7 @@ export interface ServerTopicMembers<C extends WebSocketConnection> {
    */
   publish(
     topic: string,
-    data: string | Uint8Array,
+    data: string | BinaryData,
     options?: ServerPublishOptions,
   ): Promise<PublishResult>;
   /**

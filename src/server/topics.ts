@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import { handlerError } from "../base/errors.ts";
 import { invalid } from "../base/option_values.ts";
 import { isThenable } from "../base/thenable.ts";
@@ -62,7 +63,7 @@ export class Topics<S, C extends WebSocketConnection> {
   /** Publishes; never rejects. */
   publish(
     topic: string,
-    data: string | Uint8Array,
+    data: string | BinaryData,
     options: ServerPublishOptions = {},
   ): Promise<PublishResult> {
     let except: Session[] | undefined;

@@ -86,15 +86,15 @@ export interface Place {
 /** Which part of a topic's history to read. */
 export interface HistoryRange {
   /** The incarnation that `after` belongs to; a page of another one is not `whole`. */
-  readonly epoch?: string;
+  readonly epoch?: string | undefined;
   /** Read what comes after this offset, in reading order; by default from the first that is kept. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   /** The most publications; 0 asks for the position only. */
   readonly limit: number;
   /** Stop early once the data has this many bytes; a page that could hold one holds at least one. */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
   /** Newest first: by default from the last one, else those before `after`. */
-  readonly reverse?: boolean;
+  readonly reverse?: boolean | undefined;
 }
 
 /** A part of a topic's history, and where its stream stood at the very same moment. */

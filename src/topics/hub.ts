@@ -19,7 +19,7 @@ import type { Format } from "./envelope.ts";
 import type { ControlMessage, HubOptions } from "./hub_options.ts";
 import type { HubLimits } from "./limits.ts";
 import { PresenceKeeper } from "./presence_keeper.ts";
-import { type PublicationSetup, Publisher } from "./publisher.ts";
+import { Publisher } from "./publisher.ts";
 import type { Subscriber, Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Topic } from "./topic.ts";
@@ -113,19 +113,11 @@ export class Hub implements EngineEvents {
   /**
    * Publishes.
    *
-   * @param name The topic.
-   * @param data The message.
-   * @param options What else there is to say.
-   * @param except Who, on this server, is not given it.
+   * @param publication As {@linkcode Publisher.publish} takes it.
    * @returns What became of it; never rejects.
    */
-  publish(
-    name: string,
-    data: string | Uint8Array,
-    options?: PublicationSetup,
-    except?: Subscriber | Iterable<Subscriber>,
-  ): Promise<PublishResult> {
-    return this.#publisher.publish(name, data, options, except);
+  publish(...publication: Parameters<Publisher["publish"]>): Promise<PublishResult> {
+    return this.#publisher.publish(...publication);
   }
 
   /**

@@ -31,17 +31,17 @@ export interface MemoryEngineOptions {
    * The most bytes that the histories of all topics together take, with 256 for each publication and each
    * topic; over it the oldest publications go. Default 64 MiB.
    */
-  maxHistoryBytes?: number;
+  maxHistoryBytes?: number | undefined;
   /** The most idempotency keys that are known at a time; over it the oldest are forgotten. Default 100,000. */
-  maxIdempotencyKeys?: number;
+  maxIdempotencyKeys?: number | undefined;
   /** Share topics with the servers of this engine, in the same process. */
-  shareWith?: MemoryEngine;
+  shareWith?: MemoryEngine | undefined;
 }
 
 /** The same with a clock of a test's own. */
 export interface TimedMemoryEngineOptions extends MemoryEngineOptions {
   /** Where time comes from; the machine's clock by default. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 interface Announcement {

@@ -1,3 +1,4 @@
+import { type BinaryData, bytesOf, unshared } from "../base/bytes.ts";
 import { Buffer } from "node:buffer";
 import { invalid } from "../base/option_values.ts";
 import { asError, proceed } from "./awaitable.ts";
@@ -51,18 +52,28 @@ export class Publisher {
    */
   publish(
     name: string,
-    data: string | Uint8Array,
+    data: string | BinaryData,
     options: PublicationSetup = {},
     except?: Subscriber | Iterable<Subscriber>,
   ): Promise<PublishResult> {
     let topic: EngineTopic;
+    let content: string | Uint8Array;
     try {
-      topic = this.#check(name, data, options);
+      topic = this.#host.resolve(name);
+      content = readData(data, this.#host.limits.maxSendSize);
+      checkOptions(options);
     } catch (error) {
       return Promise.resolve(this.#refused("", asError(error)));
     }
     const { key, tags, publisher, idempotencyKey } = options;
-    const message = { data, id: this.#host.nextId(), key, tags, publisher, idempotencyKey };
+    const message = {
+      data: content,
+      id: this.#host.nextId(),
+      key,
+      tags,
+      publisher,
+      idempotencyKey,
+    };
     if (except !== undefined) this.#excepted.add(message.id, except);
     const local = this.#host.topics.get(name);
     if (local === undefined || !local.hasWaiting || !this.#host.engine.state.up) {
@@ -90,13 +101,6 @@ export class Publisher {
    */
   takeExcept(id: string): ReadonlySet<Subscriber> | undefined {
     return this.#excepted.take(id);
-  }
-
-  #check(name: string, data: unknown, options: PublicationSetup): EngineTopic {
-    const topic = this.#host.resolve(name);
-    checkData(data, this.#host.limits.maxSendSize);
-    checkOptions(options);
-    return topic;
   }
 
   #publishNow(
@@ -130,15 +134,21 @@ export class Publisher {
   }
 }
 
-function checkData(data: unknown, maxSize: number): void {
+/** Engines are given a string or bytes that no other thread changes. */
+function readData(data: string | BinaryData, maxSize: number): string | Uint8Array {
+  let content: string | Uint8Array;
   let size: number;
-  if (data instanceof Uint8Array) size = data.length;
-  else if (typeof data !== "string") {
-    throw invalid("the data to publish", data, "a string or a Uint8Array");
-  } else if (!data.isWellFormed()) {
-    throw new TypeError("Cannot publish a text with a lone surrogate: it has no UTF-8");
-  } else size = data.length * 3 <= maxSize ? 0 : Buffer.byteLength(data);
-  if (size <= maxSize) return;
+  if (typeof data === "string") {
+    if (!data.isWellFormed()) {
+      throw new TypeError("Cannot publish a text with a lone surrogate: it has no UTF-8");
+    }
+    content = data;
+    size = data.length * 3 <= maxSize ? 0 : Buffer.byteLength(data);
+  } else {
+    content = unshared(bytesOf("publish()", data, "a string, "));
+    size = content.length;
+  }
+  if (size <= maxSize) return content;
   throw new RangeError(`Cannot publish a message of ${size} bytes: maxSendSize is ${maxSize}`);
 }
 

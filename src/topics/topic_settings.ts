@@ -21,11 +21,11 @@ export type SlowPolicy =
 /** What a topic keeps; the option `topics`. */
 export interface TopicSettings {
   /** How much is kept for those who come back; by default nothing. `age` is in seconds. */
-  history?: HistorySettings;
+  history?: HistorySettings | undefined;
   /** Whether it is known who is there; default false. */
-  presence?: boolean;
+  presence?: boolean | undefined;
   /** What becomes of slow subscribers; default "disconnect". */
-  slow?: SlowPolicy;
+  slow?: SlowPolicy | undefined;
 }
 
 /** The option `topics`: for all topics, or by name. */

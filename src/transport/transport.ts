@@ -68,8 +68,20 @@ export interface Peer {
   readonly secure: boolean;
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   readonly native: unknown;
+  /** What the application has said of it beforehand; only of a request that it has looked at itself. */
+  readonly prepared?: Prepared | undefined;
   /** Drops the peer where that is possible before a request was answered. */
   destroy(): void;
+}
+
+/** What an application that has looked at a request says of its WebSocket beforehand. */
+export interface Prepared {
+  /** What the connection's `data` is; undefined for nothing. */
+  readonly data: unknown;
+  /** Header fields for the 101, which can be sent. */
+  readonly headers: readonly [name: string, value: string][];
+  /** The subprotocol that was chosen; undefined leaves the choice to the server. */
+  readonly subprotocol: string | undefined;
 }
 
 /** How a request to open a WebSocket is answered. */
@@ -129,6 +141,8 @@ export interface TransportHost {
   readonly extensions: readonly { readonly name: string }[];
   /** A peer has come; it is turned away with a status where HTTP is spoken already, else dropped. */
   accept(peer: Peer): Opening | Refusal | Promise<Opening | Refusal>;
+  /** A peer has left before its accept was decided on. */
+  left(peer: Peer): void;
   /**
    * Takes a seat for a peer that cannot ask for anything yet, as within its TLS handshake; gives what lets
    * go of it, or undefined when all are taken. The peer is destroyed when the server shuts down meanwhile.
@@ -215,7 +229,7 @@ export interface Transport {
   /** Lets go, once no connection is left, of what could not be let go of before; must not reject. */
   end?(): Promise<void>;
   /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
-  upgrade?(request: Request, info: unknown): Promise<Response>;
+  upgrade?(request: Request, info: unknown, prepared: Prepared): Promise<Response>;
   /** Takes over a socket whose request head a `node:http` server has read; throws where that is done wrongly. */
   handleUpgrade?(...event: UpgradeEvent): void;
   /**

@@ -18,18 +18,41 @@ async function opened(
 }
 
 /** Views of memory that is not what it was. */
-function goneBytes(): Uint8Array[] {
+function goneBytes(): unknown[] {
   const transferred = Uint8Array.of(1, 2, 3);
-  structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
+  const words = Uint16Array.of(1, 2);
+  const view = new DataView(new ArrayBuffer(2));
+  for (const { buffer } of [transferred, words, view]) {
+    structuredClone(buffer, { transfer: [buffer] });
+  }
   const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
-  const beyond = new Uint8Array(shrunk, 4, 4);
+  const beyond = [
+    new Uint8Array(shrunk, 4, 4),
+    new Float32Array(shrunk, 4, 1),
+    new DataView(shrunk, 4, 4),
+  ];
   shrunk.resize(2);
-  return [transferred, beyond, new Proxy(Uint8Array.of(1), {})];
+  return [
+    transferred,
+    transferred.buffer,
+    words,
+    view,
+    view.buffer,
+    ...beyond,
+    new Proxy(Uint8Array.of(1), {}),
+  ];
+}
+
+/** The bytes of a buffer or a view. */
+function bytesIn(data: ArrayBufferView | ArrayBufferLike): Uint8Array {
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
 }
 
 for (const variant of variants) {
   describe(`data that is sent over ${variant.name}`, () => {
-    it("bytes may be any Uint8Array: a part, a Buffer, of shared or resizable memory, or none", async () => {
+    it("bytes may be any buffer or view: a part, a Buffer, of shared or resizable memory, or none", async () => {
       await using served = await serve(variant);
       const { client, connection } = await opened(served);
       const resizable = new Uint8Array(new ArrayBuffer(4, { maxByteLength: 8 }));
@@ -43,13 +66,69 @@ for (const variant of variants) {
         Buffer.from("text"),
         Own.of(5, 6),
         new Uint8Array(0),
+        Uint8Array.of(1, 2).buffer,
+        shared.buffer,
+        new DataView(resizable.buffer, 1, 2),
+        new DataView(shared.buffer, 1, 2),
+        Uint16Array.of(1, 2),
+        new Uint8ClampedArray(shared.buffer, 2),
+        Float64Array.of(0.1),
+        new ArrayBuffer(0),
+        new DataView(new ArrayBuffer(0)),
+        new Uint16Array(0),
       ];
-      for (const bytes of right) {
-        for (const send of [() => connection.send(bytes), () => served.server.broadcast(bytes)]) {
-          send();
+      await connection.subscribe("news");
+      for (const data of right) {
+        const ways = [
+          () => void connection.send(data),
+          () => void connection.send("binary", data),
+          () => void connection.sendBinary(data),
+          () => void served.server.broadcast(data),
+          async () => assertEquals((await served.server.publish("news", data)).accepted, true),
+        ];
+        for (const send of ways) {
+          await send();
           const frame = await client.frame();
-          assertEquals([frame?.opcode, frame?.payload.join()], [2, [...bytes].join()]);
+          assertEquals([frame?.opcode, frame?.payload.join()], [2, bytesIn(data).join()]);
         }
+        if (variant.engine === "Deno.serve") continue;
+        connection.ping(data);
+        assertEquals((await client.frame())?.payload.join(), bytesIn(data).join());
+      }
+      client.socket.destroy();
+    });
+
+    it("a message in memory of any kind may be large", async () => {
+      await using served = await serve(variant);
+      const { client, connection } = await opened(served);
+      const shared = new Uint8Array(new SharedArrayBuffer(300_000)).fill(7);
+      for (const data of [shared, shared.buffer, new Float64Array(40_000).fill(3).buffer]) {
+        connection.send(data);
+        served.server.broadcast(data);
+        for (let i = 0; i < 2; i++) {
+          const payload = (await client.frame())?.payload;
+          assertEquals([payload?.length, payload?.equals(bytesIn(data))], [data.byteLength, true]);
+        }
+      }
+      client.socket.destroy();
+    });
+
+    it("a Blob is refused, with what to do", async () => {
+      await using served = await serve(variant);
+      const { client, connection } = await opened(served);
+      const blob = new Blob(["text"]) as unknown as ArrayBuffer;
+      const advice = "a Blob, whose bytes are not in memory: give await blob.arrayBuffer()";
+      const { server } = served;
+      const refused: [string, () => unknown][] = [
+        ["sendBinary()", () => connection.send(blob)],
+        ["broadcast()", () => server.broadcast(blob)],
+      ];
+      for (const [call, send] of refused) {
+        assertEquals(assertThrows(send, WebSocketError).message, `Cannot ${call} ${advice}`);
+      }
+      for (const publish of [server.publish("news", blob), connection.publish("news", blob)]) {
+        const { accepted, error } = await publish;
+        assertEquals([accepted, error?.message], [false, `Cannot publish() ${advice}`]);
       }
       client.socket.destroy();
     });
@@ -66,11 +145,8 @@ for (const variant of variants) {
         {},
         [1],
         new String("text"),
-        new ArrayBuffer(1),
-        new DataView(new ArrayBuffer(1)),
-        new Uint16Array(1),
-        new Uint8ClampedArray(1),
-        new Blob(["text"]),
+        new Proxy(new ArrayBuffer(1), {}),
+        new Proxy(new DataView(new ArrayBuffer(1)), {}),
         ...goneBytes(),
       ];
       for (const data of wrong as Uint8Array[]) {

@@ -49,6 +49,11 @@ for (const { name, transport } of transports) {
       make({ tls: { cert, key, ca: undefined } })();
     });
 
+    it("every option may be undefined, and stands for its default then", () => {
+      const names = Object.keys(OPTIONS).filter((it) => it !== "transport");
+      make(Object.fromEntries(names.map((name) => [name, undefined])))();
+    });
+
     it("an option of a wrong type, or with a hole or a wrong item in its array, is refused by name", () => {
       const loop: unknown[] = [];
       loop.push(loop);
@@ -262,8 +267,8 @@ for (const path of allPaths) {
       while (served.server.connections.size < 1) await new Promise((go) => setImmediate(go));
       for (
         const wrong of [
-          new Uint16Array([1, 2]),
-          new ArrayBuffer(2),
+          new Blob(["x"]),
+          new Uint16Array(6),
           { a: 1 },
           5,
           null,

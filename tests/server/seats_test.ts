@@ -4,10 +4,21 @@ import type { WebSocketConnection } from "../../mod.ts";
 import { Roster } from "../../src/server/roster.ts";
 import { TrustedProxies } from "../../src/server/trusted_proxies.ts";
 import { allPaths } from "../support/all_paths.ts";
-import { connectOver, openOver, serveOver } from "../support/byte_paths.ts";
+import { type BytePath, connectOver, openOver, serveOver } from "../support/byte_paths.ts";
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { type RawClient, upgradeRequest } from "../support/raw_client.ts";
+
+/** Whether a client gets a seat; whoever gets none is told so, or dropped. */
+async function isOpened(path: BytePath, url: string): Promise<boolean> {
+  try {
+    using client = await connectOver(path, url);
+    client.write(upgradeRequest());
+    return (await client.response(true)).status === 101;
+  } catch {
+    return false;
+  }
+}
 
 for (const path of allPaths) {
   describe(`seats over ${path.name}`, () => {
@@ -50,6 +61,34 @@ for (const path of allPaths) {
         decided.resolve(undefined);
         assertEquals((await first.response(true)).status, 101);
         assertEquals([accepts.entries.length, connects.entries.length], [1, 1]);
+        assertEquals(served.errors, []);
+      });
+    }
+
+    for (const slow of ["onAccept", "onConnect", "handshake"]) {
+      it(`a seat is free again when its peer leaves while ${slow} has not settled`, async () => {
+        const called = new Journal<true>();
+        const never = new Promise<undefined>(() => {});
+        let calls = 0;
+        const first = () => {
+          called.add(true);
+          return ++calls === 1 ? never : undefined;
+        };
+        await using served = await serveOver(path, {
+          maxConnections: 1,
+          // A socket that is not read tells of no end, and one that has ended may still want its answer.
+          handshakeTimeout: 0.3,
+          closeTimeout: 0.3,
+          ...(slow === "handshake"
+            ? { onConnect: (_server, connection) => connection.on({ handshake: first }) }
+            : { [slow]: first }),
+        });
+        const gone = await connectOver(path, served.url);
+        gone.write(upgradeRequest());
+        await called.next();
+        gone[Symbol.dispose]();
+        // Nobody tells when the server has seen it, so the next one asks until it has a seat.
+        while (!await isOpened(path, served.url));
         assertEquals(served.errors, []);
       });
     }

@@ -170,3 +170,24 @@ connection.publish("t", "x", { except: connection });
 server.publish("t", "x", { except: "everybody" });
 // @ts-expect-error counts are not to be set
 server.topics.get("t")!.counts.published = 1;
+
+// Data and routes.
+
+declare const members: WebSocketServer<WebSocketConnection<{ id: string }>>;
+declare const request: Request;
+// @ts-expect-error the data of these connections has an id
+members.upgrade(request, {}, { data: {} });
+// @ts-expect-error there is nothing else to prepare
+members.upgrade(request, {}, { user: "ada" });
+// @ts-expect-error not every server has Players
+connection.server.connections.score;
+// @ts-expect-error the parameter is called room
+server.route("/chat/:room", { ready: (player) => player.params.rom.length });
+// @ts-expect-error a parameter that may be left out may be undefined
+server.route("/chat/:room?", { ready: (player) => player.params.room.length });
+// @ts-expect-error there is no such event
+server.route("/chat", { opened: () => {} });
+// @ts-expect-error a route has no port
+server.route("/chat", { port: 80, handlers: {} });
+// @ts-expect-error a plain connection is no Player
+server.route("/chat", { connectionClass: WebSocketConnection });

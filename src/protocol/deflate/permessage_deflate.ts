@@ -12,20 +12,20 @@ export interface PermessageDeflateOptions {
    * Whether a message may refer to earlier ones: messages become smaller, at up to 104 KiB of memory a
    * connection. Default false.
    */
-  contextTakeover?: boolean;
+  contextTakeover?: boolean | undefined;
   /** The largest LZ77 window that the server compresses with, as a power of two: 8 to 15. Default 15. */
-  serverMaxWindowBits?: number;
+  serverMaxWindowBits?: number | undefined;
   /**
    * The largest LZ77 window that clients may compress with, as a power of two: 8 to 15. Default 15.
    * Below 15, offers that do not let the server set it are declined.
    */
-  clientMaxWindowBits?: number;
+  clientMaxWindowBits?: number | undefined;
   /**
    * How hard to try to make a message small, from 1 (fast) to 9 (small). Default 3. At 6, JSON of 1 KiB
    * becomes 1 % smaller and JSON of 64 KiB 5 to 12 %, in twice the time. With context takeover, or with a
    * window of 256 bytes, messages become about as small as at 3, whatever the level.
    */
-  level?: number;
+  level?: number | undefined;
 }
 
 /**
@@ -57,7 +57,11 @@ export class PermessageDeflate implements Extension {
   /** Its registered name. */
   readonly name = "permessage-deflate";
   /** The options, with their defaults filled in. */
-  readonly options: Readonly<Required<PermessageDeflateOptions>>;
+  readonly options: {
+    readonly [Name in keyof PermessageDeflateOptions]-?: NonNullable<
+      PermessageDeflateOptions[Name]
+    >;
+  };
 
   /**
    * Makes the extension.

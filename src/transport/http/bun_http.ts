@@ -7,6 +7,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
 } from "../transport.ts";
@@ -56,7 +57,7 @@ export class BunHttpTransport implements Transport {
       tls: tls && tlsOf(tls),
       fetch: (request, server) => {
         server.timeout(request, LONGEST_IDLE);
-        return this.#answer(request, server, false);
+        return this.#answer(request, server);
       },
       error: (error) => {
         this.#host.report(error);
@@ -99,7 +100,7 @@ export class BunHttpTransport implements Transport {
     if (waits === true) await server.stop(true).catch((error) => this.#host.report(error));
   }
 
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown, prepared: Prepared): Promise<Response> {
     checkRequest(request);
     const server = findInfo<BunHttpServer>(info, (it) => typeof it.requestIP === "function");
     if (server === undefined) {
@@ -107,17 +108,18 @@ export class BunHttpTransport implements Transport {
         "`info` is not Bun's Server. Pass what `fetch` was given beside the request: `fetch: (request, server) => sockets.upgrade(request, server)`.",
       );
     }
-    return await this.#answer(request, server, true);
+    return await this.#answer(request, server, prepared);
   }
 
   #answer(
     request: Request,
     server: BunHttpServer,
-    mounted: boolean,
+    prepared?: Prepared,
   ): Response | Promise<Response> {
+    const mounted = prepared !== undefined;
     const address = server.requestIP(request);
     const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
-    const decision = decide(this.#host, request, remote, undefined);
+    const decision = decide(this.#host, request, remote, undefined, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
       ? this.#openLater(request, server, mounted, remote, decision)

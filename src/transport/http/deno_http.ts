@@ -14,6 +14,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
 } from "../transport.ts";
@@ -142,7 +143,7 @@ export class DenoHttpTransport implements Transport {
     if (--this.#underWay === 0) this.#answeredAll?.();
   };
 
-  async upgrade(request: Request, info: unknown): Promise<Response> {
+  async upgrade(request: Request, info: unknown, prepared: Prepared): Promise<Response> {
     checkRequest(request);
     const known = findInfo<DenoServeInfo>(info, (it) => "remoteAddr" in it);
     if (known === undefined || !tellsAddress(known)) {
@@ -150,17 +151,18 @@ export class DenoHttpTransport implements Transport {
         "`info` does not tell the client's address. Pass what Deno.serve's handler was given beside the request, once: `(request, info) => sockets.upgrade(request, info)`.",
       );
     }
-    return await this.#answer(request, known, undefined);
+    return await this.#answer(request, known, undefined, prepared);
   }
 
   #answer(
     request: Request,
     info: DenoServeInfo,
     secure: boolean | undefined,
+    prepared?: Prepared,
   ): Response | Promise<Response> {
-    const mounted = secure === undefined;
+    const mounted = prepared !== undefined;
     const remote = remoteOf(info.remoteAddr);
-    const decision = decide(this.#host, request, remote, secure);
+    const decision = decide(this.#host, request, remote, secure, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
       ? this.#openLater(request, info, mounted, remote, decision)

@@ -3,6 +3,7 @@ import {
   type Address,
   type Answer,
   type Opening,
+  type Prepared,
   reasonOf,
   type Refusal,
   type TransportHost,
@@ -24,6 +25,7 @@ export type Decision = Accepted | Response;
  * @param request The request.
  * @param remote Where it came from.
  * @param secure Whether it came over TLS; where that is not known, the scheme of its URL tells.
+ * @param prepared What the application says of it beforehand, if it is the application's request.
  * @returns What opens the WebSocket, or the response that refuses it; a promise only where a handler
  * made one, since each costs as much as the rest of this.
  */
@@ -32,6 +34,7 @@ export function decide(
   request: Request,
   remote: Address,
   secure: boolean | undefined,
+  prepared?: Prepared,
 ): Decision | Promise<Decision> {
   const { url, headers } = request;
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
@@ -40,15 +43,17 @@ export function decide(
   const madeUp = remote.port > 0 && /^http\+/i.test(url);
   if (madeUp || !tellsUrl(head)) return refusal(host, remote, 400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
-  const opening = host.accept({
+  const peer = {
     remote,
     secure: secure ?? /^(?:http|ws)s(?:\+unix)?:/i.test(url),
     native: request,
+    prepared,
     destroy,
-  });
-  return opening instanceof Promise
-    ? askLater(host, remote, opening, head)
-    : ask(host, remote, opening, head);
+  };
+  const opening = host.accept(peer);
+  if (!(opening instanceof Promise)) return ask(host, remote, opening, head, request);
+  return whileThere(request, opening, () => host.left(peer))
+    .then((accepted) => ask(host, remote, accepted, head, request));
 }
 
 /**
@@ -74,30 +79,27 @@ function ask(
   remote: Address,
   opening: Opening | Refusal,
   head: RequestHead,
+  request: Request,
 ): Decision | Promise<Decision> {
   if (typeof opening === "number") return refusal(host, remote, opening);
   const answer = opening.answer(head);
-  return answer instanceof Promise
-    ? decideLater(host, remote, opening, answer)
-    : decisionOf(host, remote, opening, answer);
+  if (!(answer instanceof Promise)) return decisionOf(host, remote, opening, answer);
+  return whileThere(request, answer, () => opening.failed())
+    .then((decided) => decisionOf(host, remote, opening, decided));
 }
 
-async function askLater(
-  host: TransportHost,
-  remote: Address,
-  opening: Promise<Opening | Refusal>,
-  head: RequestHead,
-): Promise<Decision> {
-  return await ask(host, remote, await opening, head);
-}
-
-async function decideLater(
-  host: TransportHost,
-  remote: Address,
-  opening: Opening,
-  answer: Promise<Answer>,
-): Promise<Decision> {
-  return decisionOf(host, remote, opening, await answer);
+/** Waits for a result, and tells when the peer has left meanwhile. */
+async function whileThere<T>(
+  { signal }: Request,
+  result: Promise<T>,
+  left: () => void,
+): Promise<T> {
+  signal.addEventListener("abort", left);
+  try {
+    return await result;
+  } finally {
+    signal.removeEventListener("abort", left);
+  }
 }
 
 function decisionOf(

@@ -53,6 +53,8 @@ class TcpOpening implements ByteSink, Expiring {
   #reading = false;
   // What is answered, once it has come.
   #head: RequestHead | undefined;
+  // Set while handlers decide on a WebSocket.
+  #deciding = false;
   // Set when an answer has been given that is the last.
   #answered = false;
   #peerEnded = false;
@@ -125,13 +127,15 @@ class TcpOpening implements ByteSink, Expiring {
   end(): void {
     this.#peerEnded = true;
     if (this.#head === undefined) this.#drop();
+    else if (this.#deciding) this.#startDeadline(this.#host.limits.closeTimeout);
   }
 
   closed(): void {
     this.#gone = true;
     this.#held = NONE;
     this.#cancelDeadline();
-    this.#opening?.failed();
+    if (this.#opening === null) this.#host.left(this.#peer);
+    else this.#opening.failed();
   }
 
   #startDeadline(seconds: number): void {
@@ -145,7 +149,8 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   expired(): void {
-    this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
+    if (this.#head !== undefined) this.#drop();
+    else this.#refuse(new HttpError(408, "Cannot wait longer for the request"));
   }
 
   #drop(): void {
@@ -178,7 +183,11 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   async #replyLater(head: RequestHead, answer: Promise<Answer>): Promise<void> {
-    this.#reply(head, await answer);
+    this.#deciding = true;
+    const decided = await answer;
+    this.#deciding = false;
+    this.#cancelDeadline();
+    this.#reply(head, decided);
   }
 
   #reply(head: RequestHead, answer: Answer): void {
