@@ -14,12 +14,14 @@
  */
 import { dialBun } from "../src/transport/tcp/bun_dial.ts";
 import { dialDeno } from "../src/transport/tcp/deno_dial.ts";
+import { dialNode } from "../src/transport/tcp/node_dial.ts";
 import { provideDial } from "../src/transport/tcp/dial.ts";
 
 provideDial("deno", dialDeno);
 provideDial("bun", dialBun);
+provideDial("node", dialNode);
 
-export type { ClientTls, ConnectOptions } from "../src/client/client_options.ts";
+export type { ClientTls, ConnectOptions, Reconnecting } from "../src/client/client_options.ts";
 export { bridge } from "../src/client/bridge.ts";
 export { connect } from "../src/client/connect.ts";
 export { RefusedError } from "../src/client/refused_error.ts";

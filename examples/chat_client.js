@@ -41,6 +41,7 @@ let shownRoom = null; // the name in the title
 let lastSpeaker = null;
 let followsEnd = true; // the visitor has not scrolled up
 let unread = 0;
+let isApart = false; // what connects the servers is away
 
 const url = new URL(location.pathname, location.href);
 url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
@@ -68,6 +69,10 @@ const chat = new ChatConnection(url, session, {
     showNote(`${nickname} left`);
   },
   said: showSaid,
+  engine({ up }) {
+    isApart = !up;
+    showState();
+  },
   sent(id) {
     unsent.get(id).remove();
     unsent.delete(id);
@@ -153,7 +158,8 @@ function showUnsent(id, text) {
 }
 
 function showUnsentState() {
-  const text = chat.state === "in" ? "Sending…" : "Waiting for the connection";
+  const sending = isApart ? "Waiting for the other servers" : "Sending…";
+  const text = chat.state === "in" ? sending : "Waiting for the connection";
   for (const line of unsent.values()) line.querySelector(".state").textContent = text;
 }
 
@@ -189,7 +195,8 @@ function showMembers() {
 function showState() {
   const isIn = chat.state === "in";
   $("room").toggleAttribute("data-offline", !isIn);
-  $("status").textContent = isIn ? "Connected" : "Reconnecting…";
+  const connected = isApart ? "The other servers are away…" : "Connected";
+  $("status").textContent = isIn ? connected : "Reconnecting…";
   $("banner").hidden = isIn || !chat.isRetrying;
   showCountdown();
   showUnsentState();

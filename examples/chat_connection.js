@@ -22,7 +22,7 @@ export function randomToken() {
  * Calls back through `events`: `changed()` when `state` or `retryAt` is another,
  * `welcome(message)`, `joined(message)`, `left(message)`, `said(message)`, `sent(id)` when the
  * server has a message of ours, `unsent(id, reason)` when it refuses one, `shut(code, reason)` when
- * it refuses us and this connection gives up.
+ * it refuses us and this connection gives up, `engine(message)` when what connects the servers is away or back.
  */
 export class ChatConnection {
   /** `"off"`, `"connecting"`, `"in"` (a room), or `"lost"` (until the next try at `retryAt`). */
@@ -152,6 +152,7 @@ export class ChatConnection {
         return this.#events.said(message);
       case "error":
         return this.#refused(message);
+      case "engine":
       case "joined":
       case "left":
         return this.#events[message.type](message);
@@ -183,9 +184,10 @@ export class ChatConnection {
     clearTimeout(this.#answerTimer);
     const wasOnItsWay = this.#isOnItsWay;
     this.#isOnItsWay = false;
-    if (code === "too-fast") {
+    if (code === "too-fast" || code === "away") {
       const socket = this.#socket;
       setTimeout(() => {
+        if (this.#socket !== socket) return;
         if (this.state === "in") this.#sendNext();
         else this.#sendJoin(socket);
       }, SLOW_DOWN);

@@ -18,9 +18,10 @@
  * | `left`    | `nickname`, `at`                        | somebody went                             |
  * | `said`    | `id`, `nickname`, `text`, `at`          | a message, the sender's own included      |
  * | `error`   | `code`, `message`                       | what was refused, and why                 |
+ * | `engine`  | `up`                                    | what connects the servers is away, or back |
  *
  * The server answers in order, so a page that sends its next `say` only once it has the last one
- * back (or an `error`) knows what an error is about. `session` is a secret that the page makes up: who comes back with it may take the nickname over
+ * back (or an `error`) knows what an error is about. After the error `away` it asks again later. `session` is a secret that the page makes up: who comes back with it may take the nickname over
  * from a connection that died without saying so; that one is closed with 4000. `at` is in
  * milliseconds since 1970.
  *
@@ -71,6 +72,7 @@ export interface Said {
 }
 
 export type ErrorCode =
+  | "away"
   | "bad-message"
   | "bad-nickname"
   | "bad-room"
@@ -85,14 +87,18 @@ export type ServerMessage =
   | { type: "welcome"; room: string; nickname: string; members: string[]; history: Said[] }
   | { type: "joined" | "left"; nickname: string; at: number }
   | Said
-  | { type: "error"; code: ErrorCode; message: string };
+  | { type: "error"; code: ErrorCode; message: string }
+  | { type: "engine"; up: boolean };
 
 /** A message that cannot be accepted; `code` and `message` go back to the client. */
 export class ChatError extends Error {
   override readonly name = "ChatError";
 
-  constructor(readonly code: ErrorCode, message: string) {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string) {
     super(message);
+    this.code = code;
   }
 }
 

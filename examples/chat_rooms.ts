@@ -1,10 +1,10 @@
 /**
- * The rooms of the chat example: a room is a topic, its members are the topic's connections, and it is
- * gone with the last of them.
+ * The rooms of the chat example: a room is a topic. Its history is what newcomers are shown, and its
+ * presence tells who is there, on whatever server.
  *
  * @module
  */
-import { WebSocketConnection, type WebSocketServer } from "../mod.ts";
+import { type TopicSettings, WebSocketConnection, type WebSocketServer } from "../mod.ts";
 import {
   ChatError,
   type ClientMessage,
@@ -13,9 +13,16 @@ import {
   limits,
   nicknameKey,
   type Said,
+  type Say,
   type ServerMessage,
 } from "./chat_protocol.ts";
 import { RateLimit } from "./chat_rate_limit.ts";
+
+/** What servers of {@linkcode Rooms} have as `topics`. Who comes and goes is kept too, and not shown. */
+export const roomTopics: TopicSettings = {
+  history: { count: 3 * limits.history, age: 3600 },
+  presence: true,
+};
 
 /** One page that is connected, in a room or at the door. */
 export class Guest extends WebSocketConnection {
@@ -25,19 +32,28 @@ export class Guest extends WebSocketConnection {
   session: string | undefined = undefined;
 }
 
+/** What the servers tell each other of a guest. */
+interface Card {
+  server: string;
+  nickname: string;
+  session: string | undefined;
+}
+
 /** Every room that has somebody in it. */
 export class Rooms {
   readonly #server: WebSocketServer<Guest>;
-  /** What newcomers are shown. */
-  readonly #history = new Map<string, Said[]>();
+  readonly #id: string = crypto.randomUUID();
 
   constructor(server: WebSocketServer<Guest>) {
     this.#server = server.on({
-      topicOpen: (_server, room) => void this.#history.set(room, []),
-      topicClose: (_server, room) => void this.#history.delete(room),
       // Those whose connection has ended leave too.
       unsubscribe: (_server, guest, room) => {
-        if (guest.room === room) this.#left(guest, room);
+        if (guest.room === room) void this.#left(guest, room);
+      },
+      // While there still is an engine.
+      shutdown: async () => {
+        const leaving = [...server.connections].filter(({ room }) => room !== undefined);
+        await Promise.all(leaving.map((guest) => this.#left(guest, guest.room!)));
       },
     });
   }
@@ -45,69 +61,104 @@ export class Rooms {
   /**
    * Does what a guest asked for.
    *
-   * @throws {ChatError} When that cannot be done; nothing has changed then.
+   * @returns Settled when it is done. Rejects with a `ChatError` when it cannot be done.
    */
-  receive(guest: Guest, message: ClientMessage): void {
+  async receive(guest: Guest, message: ClientMessage): Promise<void> {
     // What waited for its turn may be told of after the end.
     if (!guest.isReady) return;
-    switch (message.type) {
-      case "join":
-        return this.#join(guest, message);
-      case "say":
-        return this.#say(guest, message.id, message.text);
-    }
+    if (message.type === "join") await this.#join(guest, message);
+    else await this.#say(guest, message);
   }
 
-  #join(guest: Guest, { room, nickname, session }: Join): void {
+  async #join(guest: Guest, { room, nickname, session }: Join): Promise<void> {
     const key = nicknameKey(nickname);
-    const rival = this.#members(room).find((it) => nicknameKey(it.nickname) === key);
-    const isTakeover = rival !== undefined && rival !== guest && session !== undefined &&
-      rival.session === session;
-    if (rival !== undefined && rival !== guest && !isTakeover) {
-      throw new ChatError("nickname-taken", `Somebody here is called ${rival.nickname} already.`);
+    const elsewhere = (await this.#cards(room)).filter(({ server }) => server !== this.#id);
+    if (!guest.isReady) return;
+    const rival = this.#guests(room).find((it) => it !== guest && nicknameKey(it.nickname) === key);
+    const taken = rival ?? elsewhere.find((it) => nicknameKey(it.nickname) === key);
+    const isTakeover = taken !== undefined && session !== undefined && taken.session === session;
+    if (taken !== undefined && !isTakeover) {
+      throw new ChatError("nickname-taken", `Somebody here is called ${taken.nickname} already.`);
     }
     const { topics } = this.#server;
-    const size = topics.get(room)?.subscriberCount ?? 0;
-    if (size === 0 && topics.size >= limits.rooms) {
+    if (topics.get(room) === undefined && topics.size >= limits.rooms) {
       throw new ChatError("no-room", "There are too many rooms. Join one that exists.");
     }
-    if (rival === undefined && size >= limits.membersPerRoom) {
+    if (!isTakeover && this.#guests(room).length + elsewhere.length >= limits.membersPerRoom) {
       throw new ChatError("no-room", "This room is full.");
     }
 
-    if (guest.room === room) this.#left(guest, room);
-    else if (guest.room !== undefined) guest.unsubscribe(guest.room);
+    const before = guest.room;
+    if (before !== undefined) {
+      guest.room = undefined; // so that it is told once that it left
+      guest.unsubscribe(before);
+      void this.#announce(guest, before, "left");
+    }
     Object.assign(guest, { room, nickname, session });
-    if (!isTakeover) void guest.publish(room, text({ type: "joined", nickname, at: Date.now() }));
-    void guest.subscribe(room);
-    if (isTakeover) {
+    if (!isTakeover) void this.#announce(guest, room, "joined");
+    const card: Card = { server: this.#id, nickname, session };
+    const subscribed = guest.subscribe(room, { user: key, info: JSON.stringify(card) });
+    if (rival !== undefined) {
       rival.room = undefined; // so that nobody is told that it left
       rival.unsubscribe(room);
       rival.disconnect(closeReplaced, "joined from another connection");
     }
-    const members = this.#members(room).map((it) => it.nickname);
-    const history = this.#history.get(room)!;
+    await subscribed;
+    const members = (await this.#cards(room)).map((it) => it.nickname);
+    const history = await this.#history(room);
     guest.sendUtf8(text({ type: "welcome", room, nickname, members, history }));
   }
 
-  #say({ room, nickname }: Guest, id: string, words: string): void {
+  async #say({ room, nickname }: Guest, { id, text: words }: Say): Promise<void> {
     if (room === undefined) throw new ChatError("not-joined", "Join a room first.");
     const said: Said = { type: "said", id, nickname, text: words, at: Date.now() };
-    const history = this.#history.get(room)!;
-    history.push(said);
-    if (history.length > limits.history) history.shift();
-    void this.#server.publish(room, text(said));
+    // A page that was told "away" says it again: once is enough.
+    const idempotencyKey = `${nickname} ${id}`;
+    const { accepted } = await this.#server.publish(room, text(said), { idempotencyKey });
+    if (accepted !== true) throw away();
   }
 
-  /** Tells the others. */
-  #left(guest: Guest, room: string): void {
+  /** Tells the others, unless it has come back to another server. */
+  async #left(guest: Guest, room: string): Promise<void> {
     guest.room = undefined;
-    void guest.publish(room, text({ type: "left", nickname: guest.nickname, at: Date.now() }));
+    const key = nicknameKey(guest.nickname);
+    const cards = await this.#cards(room).catch(() => []);
+    const again = cards.some((it) => it.server !== this.#id && nicknameKey(it.nickname) === key);
+    if (!again) await this.#announce(guest, room, "left");
   }
 
-  #members(room: string): Guest[] {
-    return [...this.#server.topics.get(room)?.connections ?? []];
+  async #announce(guest: Guest, room: string, type: "joined" | "left"): Promise<void> {
+    // The server, since a connection that has ended publishes nothing.
+    const { nickname } = guest;
+    await this.#server.publish(room, text({ type, nickname, at: Date.now() }), { except: guest });
   }
+
+  /** Those of this server, also before they are subscribed. */
+  #guests(room: string): Guest[] {
+    return [...this.#server.connections].filter((it) => it.room === room);
+  }
+
+  /** Those of all servers. */
+  async #cards(room: string): Promise<Card[]> {
+    const members = await this.#server.members(room).catch(() => {
+      throw away();
+    });
+    return members.map(({ info }) => JSON.parse(info!));
+  }
+
+  /** What was said last, oldest first. */
+  async #history(room: string): Promise<Said[]> {
+    const range = { limit: roomTopics.history!.count, reverse: true };
+    const { publications } = await this.#server.history(room, range).catch(() => {
+      throw away();
+    });
+    return publications.map(({ data }): ServerMessage => JSON.parse(data as string))
+      .filter((it) => it.type === "said").slice(0, limits.history).reverse();
+  }
+}
+
+function away(): ChatError {
+  return new ChatError("away", "What connects the servers is away. Trying again…");
 }
 
 function text(message: ServerMessage): string {

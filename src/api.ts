@@ -41,6 +41,7 @@ export type { AnyRouteParams, RouteParams } from "./server/route_params.ts";
 export type { ServerStreamMembers } from "./server/stream_members.ts";
 export type { ServerTopicMembers } from "./server/topic_members.ts";
 export type { ServerPublishOptions } from "./server/topics.ts";
+export type { EngineMessage, ServerEngine } from "./server/engine_status.ts";
 export { type ServerTopic, TopicList } from "./server/topic_list.ts";
 export type {
   Awaitable,

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path/posix";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { readSettings } from "../src/server/settings.ts";
@@ -21,6 +22,23 @@ describe("the documentation", () => {
     const named = DOCS.flatMap((file) => [...read(file).matchAll(TEST)].map(([path]) => path));
     assert(named.length > 50, `only ${named.length} were found`);
     assertEquals([...new Set(named)].filter((path) => !exists(path)), []);
+  });
+
+  it("links to files and headings that there are", () => {
+    const broken = DOCS.flatMap((file) =>
+      [...read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+        .filter(([, path, heading]) => {
+          const target = path === "" ? file : join(dirname(file), path);
+          if (!existsSync(new URL(`../${target}`, import.meta.url))) return true;
+          return heading !== undefined && !slugs(read(target)).includes(heading);
+        })
+        .map(([link]) => `${file}: ${link}`)
+    );
+    assertEquals(broken, []);
+  });
+
+  it("has a README of under 200 lines", () => {
+    assert(read("README.md").split("\n").length <= 200);
   });
 
   it("names commands of npm that there are", () => {
@@ -65,6 +83,13 @@ describe("the documentation", () => {
     for (const [name, { preset }] of rows) assertEquals(settings[name], amount(preset), name);
   });
 });
+
+/** What links to the headings of a page end with. */
+function slugs(page: string): string[] {
+  return [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-")
+  );
+}
 
 /** The files in the tables of docs/ARCHITECTURE.md, each below the folder that its heading names. */
 function architectureFiles(): string[] {

@@ -58,10 +58,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/protocol/opening/", "src/protocol/deflate/"],
   ["src/protocol/"],
   ["src/transport/", "src/streams/"],
-  ["src/transport/tcp/", "src/transport/http/"],
+  ["src/transport/tcp/"],
+  ["src/transport/http/"],
   ["src/connection/"],
   ["src/topics/", "src/client/"],
-  ["src/server/", "src/redis/"],
+  ["src/server/", "src/redis/", "src/nats/"],
   ["src/centrifuge/", "src/testing/"],
   ["src/"],
 ];

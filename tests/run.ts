@@ -54,10 +54,21 @@ const ENTRY_POINTS = [
   "mod.ts",
   "src/protocol/mod.ts",
   "src/redis/mod.ts",
+  "src/centrifuge/mod.ts",
+  "src/nats/mod.ts",
+  "src/testing/mod.ts",
   "bun/mod.ts",
   "client/mod.ts",
 ];
-const TYPED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "examples"];
+const TYPED = [
+  "mod.ts",
+  "bun/mod.ts",
+  "client/mod.ts",
+  "src",
+  "examples",
+  "npm/pack.ts",
+  "npm/check.ts",
+];
 const DOCUMENTED = ["mod.ts", "bun/mod.ts", "client/mod.ts", "src", "README.md", "docs"];
 
 const STEPS: Step[] = [
@@ -68,6 +79,7 @@ const STEPS: Step[] = [
   check("strict", ["tsc", "--build", "tests/types/strict/tsconfig.json"]),
   check("tsc-bench", ["tsc", "--noEmit", "--project", "bench/tsconfig.json"]),
   check("doclint", ["deno", "doc", "--lint", ...ENTRY_POINTS]),
+  check("pack", ["deno", "run", "-A", "npm/check.ts"]),
   check("publish", ["deno", "publish", "--dry-run", "--allow-dirty", "--config=jsr.json"]),
   {
     name: "doctest",
@@ -78,6 +90,7 @@ const STEPS: Step[] = [
   },
   suite("deno", "the suite under Deno", "deno", (file) => !isBrowserTest(file)),
   suite("bun", "the suite under Bun", "bun", (file) => !isBrowserTest(file)),
+  suite("node", "what depends on the runtime, under Node", "node", dependsOnRuntime),
   suite("browser", "a real browser as the client, driven from Deno", "deno", isBrowserTest),
 ];
 
@@ -110,7 +123,7 @@ function check(
 /** The rest of bench/ and tests/ is Bun's: Bun's types clash with Deno's, so tsc checks those. */
 function moreFilesOfDeno(): string[] {
   const ofBun = /^bench\/(load\.ts|load\/|servers\/bun_|servers\/crossws_bun)|\.bun\.ts$/;
-  const excluded = /^tests\/(\.output|autobahn\/(reports|venv))\//;
+  const excluded = /^tests\/(\.output|autobahn\/(reports|venv)|centrifuge\/venv)\//;
   return [...findFiles("bench", ".ts"), ...findFiles("tests", ".ts")]
     .filter((file) => !ofBun.test(file) && !excluded.test(file));
 }
@@ -160,6 +173,16 @@ async function testDocumentation(context: Context): Promise<Result> {
   // The examples check themselves with console.assert, which prints and goes on.
   report.failures.push(...outcome.output.match(/^Assertion failed.*/gm) ?? []);
   return { ...report, output: outcome.output };
+}
+
+/** What is other code under Node. */
+const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
+/** What the engines of the others are for, and routes: Node has URLPattern from version 24 on. */
+const OF_OTHERS =
+  /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/routes)_test/;
+
+function dependsOnRuntime(file: string): boolean {
+  return OF_NODE.test(file) && !OF_OTHERS.test(file);
 }
 
 function isBrowserTest(file: string): boolean {
@@ -261,7 +284,9 @@ function fail(message: string): never {
 
 function chooseSteps(only: string | undefined, files: string[]): Step[] {
   if (only === undefined && files.length > 0) {
-    const names = files.flatMap((file) => isBrowserTest(file) ? ["browser"] : ["deno", "bun"]);
+    const names = files.flatMap((file) =>
+      isBrowserTest(file) ? ["browser"] : ["deno", "bun", ...dependsOnRuntime(file) ? ["node"] : []]
+    );
     return STEPS.filter(({ name }) => names.includes(name));
   }
   if (only === undefined) return STEPS;

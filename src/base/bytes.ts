@@ -7,7 +7,8 @@ import { WebSocketError } from "./errors.ts";
 export type BinaryData = ArrayBufferView | ArrayBufferLike;
 
 /** What {@linkcode bytesOf} takes, for the messages of errors. */
-const BYTES = "an ArrayBuffer or a view of one, whose memory was not transferred";
+const BYTES =
+  "a Uint8Array, an ArrayBuffer or another view of one, of memory that was not transferred";
 
 /**
  * Tells bytes from other values.

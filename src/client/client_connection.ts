@@ -9,6 +9,7 @@ import { Liveness } from "../connection/liveness.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import { type OpeningAgreement, RequestHead, type ResponseHead } from "../protocol/mod.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
+import type { TransportName } from "../transport/transport.ts";
 import type { ByteSocket } from "../transport/tcp/byte_socket.ts";
 import { Traffic } from "../transport/traffic.ts";
 import { FrameChannel } from "../transport/tcp/frame_channel.ts";
@@ -19,12 +20,14 @@ import type { ClientSettings } from "./client_options.ts";
 export interface ClientConnectionParts {
   readonly settings: ClientSettings;
   /** The name of the transport. */
-  readonly transport: "deno_tcp" | "bun_tcp";
+  readonly transport: TransportName;
   readonly socket: ByteSocket;
   /** The request that was sent. */
   readonly request: RequestHead;
   readonly response: ResponseHead;
   readonly agreed: OpeningAgreement;
+  /** Told of its end, and whether the application wanted it. */
+  ended?(wanted: boolean): void;
 }
 
 /** Topics are a server's: a client asks its server for what it wants of them. */
@@ -92,10 +95,11 @@ export function openClient(
 
 /** A client as its connection sees it. */
 function clientHost(
-  { settings, transport }: ClientConnectionParts,
+  { settings, transport, ended }: ClientConnectionParts,
   log: LeveledLogger,
 ): ConnectionHost {
   let liveness: Liveness | undefined;
+  let wanted = false;
   return {
     maxRecvSize: settings.maxRecvSize,
     maxSendSize: settings.maxSendSize,
@@ -114,11 +118,16 @@ function clientHost(
       liveness = new Liveness(new Set([connection as WebSocketConnection]));
       liveness.schedule(silenceMax, silenceCheckInterval);
     },
+    left(connection) {
+      const { error } = sessionOf(connection as WebSocketConnection);
+      wanted ||= error?.code !== "ERR_TOO_SLOW";
+    },
     closed() {
       open--;
       liveness?.stop();
       // Without servers and other clients nobody else clears the timers.
       if (open === 0) tidyDeadlines();
+      ended?.(wanted);
     },
     report(error, connection) {
       report(error, connection as WebSocketConnection, log);

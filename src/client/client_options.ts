@@ -17,12 +17,14 @@ import {
   readSubprotocols,
 } from "../connection/option_readers.ts";
 import { type Extension, formatFields } from "../protocol/mod.ts";
+import type { DialProxy } from "../transport/tcp/dial.ts";
+import { basic } from "./basic.ts";
 
 /** How a client speaks TLS. Texts are PEM. */
 export interface ClientTls {
   /**
    * The certificates of those who may have signed the server's, or the server's own. Under Deno these are
-   * trusted beside those of the system, under Bun instead of them.
+   * trusted beside those of the system, under Bun and Node instead of them.
    */
   ca?: string | string[] | undefined;
   /** The client's own certificate; together with `key`. It is not shown to another host after a redirect. */
@@ -36,6 +38,19 @@ export interface ClientTls {
    * read and change everything. For tests. Not under Deno.
    */
   rejectUnauthorized?: boolean | undefined;
+}
+
+/** How a client comes again. Times are in seconds. */
+export interface Reconnecting {
+  /** The longest wait before the first attempt; default 0.5. It doubles with each failure. */
+  minDelay?: number | undefined;
+  /** The longest wait of all; default 30. A connection that lasts as long makes failures forgotten. */
+  maxDelay?: number | undefined;
+  /**
+   * An attempt has failed. `delay` is how many seconds remain until the next one; it is undefined when there
+   * will be none, since the server's refusal is for good.
+   */
+  onFailure?: ((error: unknown, delay: number | undefined) => void) | undefined;
 }
 
 /** The options of {@linkcode connect}. Times are in seconds, sizes in bytes. */
@@ -54,9 +69,21 @@ export interface ConnectOptions<C extends WebSocketConnection = WebSocketConnect
   tls?: ClientTls | undefined;
   /** The path of a Unix socket to connect to, whatever the host of the URL. */
   unix?: string | undefined;
+  /**
+   * An HTTP proxy by way of which to connect, as `http://user:password@proxy.example:3128`. It is asked to
+   * `CONNECT`, so that it sees nothing of what `wss:` carries.
+   */
+  proxy?: string | URL | undefined;
+  /**
+   * Comes again when the connection is lost, or when the server ends it. Each connection has the same `handlers`:
+   * `ready` tells of its coming, `disconnect` of its going. `connect()` gives the first one, as soon as there is
+   * one. It stops with a connection that the application ends itself, and when `signal` aborts. Nothing is sent
+   * again that one connection had not sent.
+   */
+  reconnecting?: boolean | Reconnecting | undefined;
   /** How long all may take until the WebSocket is open, redirects included; default 10. */
   handshakeTimeout?: number | undefined;
-  /** Gives up before the WebSocket is open; later it has no meaning. */
+  /** Gives up before the WebSocket is open; later it only keeps it from coming again. */
   signal?: AbortSignal | undefined;
   /** How many redirects are followed; default 5. From `wss:` to `ws:` none is. */
   maxRedirects?: number | undefined;
@@ -107,6 +134,8 @@ export interface ClientSettings {
   readonly extensions: readonly Extension[];
   readonly tls: ReadTls;
   readonly unix: string | undefined;
+  readonly proxy: DialProxy | undefined;
+  readonly reconnecting: ReadReconnecting | undefined;
   readonly handshakeTimeout: number;
   readonly signal: AbortSignal | undefined;
   readonly maxRedirects: number;
@@ -127,6 +156,12 @@ export interface ClientSettings {
   readonly silenceCheckInterval: number | undefined;
   readonly debug: DebugLevel;
   readonly logger: Logger;
+}
+
+/** The option `reconnecting` as it was read. */
+export interface ReadReconnecting extends Pick<Reconnecting, "onFailure"> {
+  readonly minDelay: number;
+  readonly maxDelay: number;
 }
 
 /** The option `tls` as it was read. */
@@ -197,6 +232,35 @@ const readSignal: Reader<AbortSignal> = (value, name) => {
   throw invalid(name, value, "an AbortSignal");
 };
 
+const readProxy: Reader<DialProxy> = (value, name) => {
+  const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined;
+  // Not the value, which may have a password in it.
+  if (url?.protocol !== "http:" || url.hostname === "" || url.pathname !== "/" || url.search) {
+    throw invalid(name, {}, "a URL such as http://proxy.example:3128");
+  }
+  return {
+    hostname: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port) || 80,
+    authorization: url.username === "" && url.password === "" ? undefined : basic(url),
+  };
+};
+
+const readReconnecting: Reader<ReadReconnecting | undefined> = (value, name) => {
+  if (value === false) return undefined;
+  const takes = "true, or { minDelay, maxDelay, onFailure }";
+  const given = value === true ? {} : value;
+  if (typeof given !== "object" || given === null) throw invalid(name, value, takes);
+  const { minDelay = 0.5, maxDelay = 30, onFailure, ...others } = given as Reconnecting;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw invalid(`${name} with`, unknown, takes);
+  seconds(minDelay, `${name}.minDelay`);
+  seconds(maxDelay, `${name}.maxDelay`);
+  if (onFailure !== undefined && typeof onFailure !== "function") {
+    throw invalid(`${name}.onFailure`, onFailure, "a function");
+  }
+  return { minDelay, maxDelay, onFailure };
+};
+
 const bytes = numberIn(SIZE);
 const count = numberIn(COUNT);
 const seconds = numberIn(TIME);
@@ -209,6 +273,8 @@ const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = 
   extensions: [readOffers, []],
   tls: [readTls, {}],
   unix: [readText, undefined],
+  proxy: [readProxy, undefined],
+  reconnecting: [readReconnecting, undefined],
   handshakeTimeout: [seconds, 10],
   signal: [readSignal, undefined],
   maxRedirects: [numberIn({ low: 0, high: 100, unit: "", whole: true }), 5],
@@ -246,6 +312,13 @@ export function readClientOptions(options: object): ClientSettings {
   const names = Object.keys(READERS);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalid("option", unknown, names.join(", "));
+  if (given.proxy !== undefined && given.unix !== undefined) {
+    throw invalid(
+      "proxy",
+      {},
+      "nothing beside unix: a proxy does not reach the sockets of this machine",
+    );
+  }
   const settings = Object.fromEntries(
     Object.entries(READERS).map(([name, [read, fallback]]) => [
       name,

@@ -7,18 +7,23 @@ import {
   RequestHead,
   type ResponseHead,
 } from "../protocol/mod.ts";
-import { type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import { type Dial, type DialTls, selectDial } from "../transport/tcp/dial.ts";
+import type { TransportName } from "../transport/transport.ts";
 import { openClient } from "./client_connection.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type ClientSettings, type ConnectOptions, readClientOptions } from "./client_options.ts";
 import { RefusedError } from "./refused_error.ts";
+import { Reconnection } from "./reconnecting.ts";
 import { readTarget, redirect, type Target } from "./target.ts";
 
 /**
- * Opens a WebSocket to a server: the engine of the server's "tcp" transports, in the client's role, over
- * `Deno.connect` or `Bun.connect`. The connection is of the same class as a server's, with the same handlers,
+ * Opens a WebSocket to a server: the engine of the server's "tcp" transports, in the client's role, over the
+ * sockets of the runtime. The connection is of the same class as a server's, with the same handlers,
  * `recv()`, limits and backpressure. Its `handshake` has the request that was sent, and the header fields of
  * the response.
+ *
+ * With `reconnecting` it comes again whenever the connection is lost. It sends nothing twice and asks for nothing
+ * that was missed: whoever has to recover what was published meanwhile takes a client of Centrifuge's protocol.
  *
  * Messages that come before somebody takes them wait: set handlers in the options or right afterwards, or call
  * `recv()`.
@@ -52,8 +57,46 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   url: string | URL,
   options: ConnectOptions<C> = {},
 ): Promise<C> {
+  return await connectOver<C>(selectDial, url, options);
+}
+
+/** What carries the bytes of a client. */
+export interface Carrier {
+  /** The name of its transport. */
+  readonly name: TransportName;
+  readonly dial: Dial;
+}
+
+/**
+ * Opens a WebSocket as {@linkcode connect} does, over sockets of any kind.
+ *
+ * @param select Gives what makes the sockets, to a proxy or not.
+ * @param url The URL.
+ * @param options What to ask for, and what to allow.
+ * @returns The connection, once it is open.
+ */
+export async function connectOver<C extends WebSocketConnection>(
+  select: (proxied: boolean) => Carrier,
+  url: string | URL,
+  options: ConnectOptions<C>,
+): Promise<C> {
   const settings = readClientOptions(options);
-  let target = readTarget(url, settings);
+  const target = readTarget(url, settings);
+  const { reconnecting } = settings;
+  const carrier = select(settings.proxy !== undefined);
+  if (reconnecting === undefined) return await open(carrier, target, settings) as C;
+  const again = (ended: (wanted: boolean) => void) => open(carrier, target, settings, ended);
+  return await new Reconnection(again, reconnecting, settings).connect() as C;
+}
+
+/** Opens one WebSocket. */
+async function open(
+  carrier: Carrier,
+  first: Target,
+  settings: ClientSettings,
+  ended?: (wanted: boolean) => void,
+): Promise<WebSocketConnection> {
+  let target = first;
   const { signal, handshakeTimeout, maxRedirects } = settings;
   signal?.throwIfAborted();
   const giveUp = new AbortController();
@@ -65,8 +108,8 @@ export async function connect<C extends WebSocketConnection = WebSocketConnectio
   );
   try {
     for (let redirects = 0;; redirects++) {
-      const outcome = await attempt(target, settings, giveUp.signal);
-      if ("connection" in outcome) return outcome.connection as C;
+      const outcome = await attempt(carrier, target, settings, giveUp.signal, ended);
+      if ("connection" in outcome) return outcome.connection;
       const next = nextTarget(target, outcome, redirects < maxRedirects, settings);
       if (typeof next === "string") throw refusal(target, outcome, next);
       target = next;
@@ -87,12 +130,13 @@ type Outcome = { readonly connection: WebSocketConnection } | Refusal;
 
 /** Asks one server. */
 async function attempt(
+  { name: transport, dial }: Carrier,
   target: Target,
   settings: ClientSettings,
   signal: AbortSignal,
+  ended?: (wanted: boolean) => void,
 ): Promise<Outcome> {
   const { url } = target;
-  const { name: transport, dial } = selectDial();
   const headers = target.headers.filter(([name]) => name !== "host");
   const host = target.headers.find(([name]) => name === "host")?.[1] ?? url.host;
   const { subprotocols, extensions, unix } = settings;
@@ -113,12 +157,13 @@ async function attempt(
       port: Number(url.port) || (url.protocol === "wss:" ? 443 : 80),
       unix,
       tls: url.protocol === "wss:" ? dialTls(target) : undefined,
+      proxy: settings.proxy,
       signal,
       opened(socket) {
         const opening = new ClientOpening(socket, request, settings, {
           agreed(response, agreed, rest) {
             const head = new RequestHead("GET", request.target, 1, fields);
-            const parts = { settings, transport, socket, request: head, response, agreed };
+            const parts = { settings, transport, socket, request: head, response, agreed, ended };
             try {
               const { connection, readOn } = openClient(parts, rest);
               resolve({ connection });

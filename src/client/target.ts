@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
 import { WebSocketError } from "../base/errors.ts";
+import { basic } from "./basic.ts";
 import type { ClientSettings, ReadTls } from "./client_options.ts";
 
 /** Where a client asks for a WebSocket, and with what. */
@@ -40,11 +40,6 @@ export function readTarget(given: string | URL, settings: ClientSettings): Targe
 function webSocketUrl(url: URL): URL | undefined {
   const scheme = /^(?:ws|http)(s?):/.exec(url.protocol);
   return scheme === null ? undefined : new URL(url.href.replace(/^\w+:/, `ws${scheme[1]}:`));
-}
-
-function basic({ username, password }: URL): string {
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(credentials).toString("base64")}`;
 }
 
 function wrongUrl(why: string): WebSocketError {

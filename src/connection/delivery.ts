@@ -131,8 +131,8 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     const { utf8, message } = this.handlers;
     const { connection } = this.#owner;
     try {
-      if (utf8 !== undefined) this.#settle(utf8(connection, data), data.length);
-      if (message !== undefined) this.#settle(message(connection, data), data.length);
+      if (utf8 !== undefined) this.#settle(utf8(connection, data), data);
+      if (message !== undefined) this.#settle(message(connection, data), data);
     } catch (error) {
       this.#failed(error);
     }
@@ -142,8 +142,8 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     const { binary, message } = this.handlers;
     const { connection } = this.#owner;
     try {
-      if (binary !== undefined) this.#settle(binary(connection, data), data.length);
-      if (message !== undefined) this.#settle(message(connection, data), data.length);
+      if (binary !== undefined) this.#settle(binary(connection, data), data);
+      if (message !== undefined) this.#settle(message(connection, data), data);
     } catch (error) {
       this.#failed(error);
     }
@@ -314,10 +314,16 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     }
   }
 
-  /** Has the promise of a handler count as busy until it has settled, and holds messages back if that are enough. */
-  #settle(result: unknown, size = 0): void {
-    if (!isThenable(result)) return;
+  /** Looks at what a handler has returned. */
+  #settle(result: unknown, data?: Message): void {
+    if (isThenable(result)) this.#await(result, data?.length ?? 0);
+  }
+
+  /** Has the promise of a handler count until it has settled, and holds messages back where that is enough. */
+  #await(result: PromiseLike<unknown>, size: number): void {
     const busy = this.#busy ??= new BusyHandlers(this);
+    // After the end, a handler holds up nobody.
+    if (this.#ended) busy.stop();
     busy.begin(size);
     if (busy.full) this.#holding = true;
     const settled = () => {

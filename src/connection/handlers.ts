@@ -3,9 +3,10 @@ import type { Handshake } from "./handshake.ts";
 import type { Position } from "./subscribing.ts";
 
 /**
- * The events of a connection, each as its handler is called: with the connection first. A handler may return a promise: the next
- * message of that connection waits until it has settled. Pings, pongs and a Close frame do not wait. What
- * a handler throws, or its promise rejects with, goes to the server's `onError`.
+ * The events of a connection, each as its handler is called: with the connection first. A handler may return
+ * a promise: the next message of that connection waits until it has settled, unless `messageOrder` is
+ * "concurrent". Pings, pongs and a Close frame do not wait. What a handler throws, or its promise rejects
+ * with, goes to the server's `onError`.
  */
 export interface ConnectionEvents<C> {
   /**
@@ -17,7 +18,10 @@ export interface ConnectionEvents<C> {
    * is thrown makes it 500.
    */
   origin(connection: C, origin: URL | null): boolean | void | Promise<boolean | void>;
-  /** Looks at the handshake, adds to its answer, or refuses it with `handshake.reject`. */
+  /**
+   * Looks at the handshake, adds to its answer, or refuses it: with `handshake.reject`, or with a `Response` of
+   * status 300 to 599 that it returns or throws.
+   */
   handshake(connection: C, handshake: Handshake): unknown;
   /** The connection is open: the first moment to send. */
   ready(connection: C): unknown;

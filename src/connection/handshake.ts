@@ -8,6 +8,7 @@ import {
   type RequestHead,
   requestUrl,
 } from "../protocol/mod.ts";
+import type { ClientAddress } from "../transport/transport.ts";
 import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { WebSocketVersion } from "./version.ts";
@@ -23,12 +24,19 @@ export interface Rejection {
 /** The request of an opening handshake (RFC 6455 §4.1). */
 export class HandshakeRequest {
   readonly #head: RequestHead;
-  /** Whether it came over TLS. */
+  readonly #client: Pick<ClientAddress, "secure" | "host">;
+  /** Whether it came over TLS; behind a proxy of `trustProxy`, whether it had reached that over TLS. */
   readonly isSecure: boolean;
 
   /** Made by the server. */
-  constructor(head: RequestHead, isSecure: boolean, incoming?: IncomingMessage) {
+  constructor(
+    head: RequestHead,
+    isSecure: boolean,
+    incoming?: IncomingMessage,
+    client: Pick<ClientAddress, "secure" | "host"> = {},
+  ) {
     this.incoming = incoming;
+    this.#client = client;
     this.#head = head;
     this.isSecure = isSecure;
   }
@@ -43,10 +51,14 @@ export class HandshakeRequest {
 
   /**
    * The whole URL with its query, `ws:` or `wss:`: an absolute request target as it came, and otherwise put
-   * together from TLS or its absence, `Host` and the target (RFC 9112 §3.3).
+   * together from TLS or its absence, `Host` and the target (RFC 9112 §3.3). Behind a proxy of `trustProxy`
+   * the scheme and the host are what the client has asked that for, as far as the proxy tells.
    */
   get uri(): URL {
-    return new URL(requestUrl(this.#head, this.isSecure).replace("http", "ws"));
+    const url = new URL(requestUrl(this.#head, this.isSecure).replace("http", "ws"));
+    const { secure, host = url.host } = this.#client;
+    const protocol = secure === undefined ? url.protocol : secure ? "wss:" : "ws:";
+    return new URL(`${protocol}//${host}${url.pathname}${url.search}`);
   }
 
   /** A copy of the header fields. */

@@ -4,7 +4,13 @@ import type { Channel, LifeListener, SharedMessage } from "../transport/channel.
 import type { Traffic } from "../transport/traffic.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import { incomingOf } from "../transport/incoming.ts";
-import type { Address, Peer, Transport, TransportKind } from "../transport/transport.ts";
+import type {
+  Address,
+  ClientAddress,
+  Peer,
+  Transport,
+  TransportKind,
+} from "../transport/transport.ts";
 import type { End } from "./closed_error.ts";
 import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
@@ -29,6 +35,8 @@ export interface ConnectionHost {
   readonly topics: ConnectionTopics<Session>;
   readonly traffic: Traffic;
   opened(connection: object): void;
+  /** The application, or what bounds its sending, has ended it. */
+  left?(connection: object): void;
   /** It has ended; with code 1006 and no reason where it never was open. */
   closed(connection: object, code: number, reason: string): void;
   /** Its peer takes less than it is sent, or with `dropped` was given up for that or for its silence. */
@@ -50,7 +58,7 @@ export class Session
   readonly outbox: Outbox;
   readonly tuning: Tuning;
   host!: ConnectionHost;
-  remote: Address = NOWHERE;
+  remote: ClientAddress = NOWHERE;
   secure = false;
   // The peer, until it has become a channel.
   #peer: Peer | null = null;
@@ -129,7 +137,7 @@ export class Session
   get handshake(): Handshake | undefined {
     if (this.head === null) return undefined;
     return this.knownHandshake ??= new Handshake(
-      new HandshakeRequest(this.head, this.secure, incomingOf(this.native)),
+      new HandshakeRequest(this.head, this.secure, incomingOf(this.native), this.remote),
       () => this.state === "ready",
     );
   }
@@ -184,6 +192,7 @@ export class Session
       this.#peer?.destroy();
       return;
     }
+    this.host.left?.(this.connection);
     this.outbox.channel?.close(code, reason);
     // Whoever ends a connection wants no more of it.
     this.delivery.drop();
@@ -194,6 +203,7 @@ export class Session
       this.disconnect(undefined, "");
       return;
     }
+    this.host.left?.(this.connection);
     this.live?.terminate();
     this.delivery.drop();
   }

@@ -30,7 +30,6 @@ export class Commands {
   #over = "";
   /** How far Redis's clock is ahead of this one, in milliseconds. */
   #ahead = 0;
-  #lag = 0;
 
   /**
    * @param clients Makes the client.
@@ -63,9 +62,9 @@ export class Commands {
     return this.#server;
   }
 
-  /** How long Redis took to answer a probe, in seconds. */
+  /** How long Redis took to answer, or has not answered for, in seconds. */
   get lag(): number {
-    return this.#lag;
+    return this.#connection.lag / 1000;
   }
 
   /** Connects. */
@@ -182,7 +181,6 @@ export class Commands {
     const asked = this.#host.clock.now();
     const [seconds, micros] = (await client.callBuffer("time") as Buffer[]).map(Number);
     const took = this.#host.clock.now() - asked;
-    this.#lag = took / 1000;
     // A late answer tells little of what the time is.
     if (took > 1_000 && this.#server !== "") return;
     this.#ahead = seconds * 1000 + micros / 1000 - asked - took / 2;

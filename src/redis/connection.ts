@@ -60,6 +60,7 @@ export class Connection {
   #up = false;
   #since = 0;
   #heard = 0;
+  #lag = 0;
   #lastError: Error | null = null;
   #cancelTick: (() => void) | null = null;
   #closed = false;
@@ -73,6 +74,13 @@ export class Connection {
   /** Whether commands can be sent. */
   get up(): boolean {
     return this.#up;
+  }
+
+  /** How long the last answer took, or one that has not come has been waited for, in milliseconds. */
+  get lag(): number {
+    const [oldest] = this.#calls;
+    if (oldest === undefined) return this.#lag;
+    return Math.max(this.#lag, this.#host.clock.now() - oldest.since);
   }
 
   /** Connects, again and again; at once where it waits to try again. */
@@ -125,6 +133,7 @@ export class Connection {
       act(client).then((answer) => {
         if (!this.#calls.delete(call)) return;
         this.#heard = this.#host.clock.now();
+        this.#lag = this.#heard - call.since;
         resolve(answer as T);
       }, (error) => {
         if (!this.#calls.delete(call)) return;

@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 import { WebSocketError } from "../base/errors.ts";
 import type { Clock } from "../topics/clock.ts";
 import type { EngineTopic, Message, Position, PublishResult } from "../topics/engine.ts";
+import { encodePayload } from "../topics/payload.ts";
 import type { Commands } from "./commands.ts";
 import { ConnectionLost, isReply } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { FIND, PUBLISH, TELL } from "./scripts.ts";
-import { encodePayload } from "./wire.ts";
 
 /** How long an idempotency key is known, in milliseconds. */
 const KEY_TIME = 300_000;

@@ -16,6 +16,7 @@ import type {
   Publication,
   PublishResult,
 } from "../topics/engine.ts";
+import { decodeInfo, decodePayload, encodeInfo } from "../topics/payload.ts";
 import { checkClient, Clients, type RedisClient } from "./client.ts";
 import { Commands } from "./commands.ts";
 import { Keys } from "./keys.ts";
@@ -23,7 +24,7 @@ import { finalError, type RedisEngineOptions } from "./options.ts";
 import { freshEpoch, metaTime, Publishing } from "./publishing.ts";
 import * as scripts from "./scripts.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { decodeInfo, decodePayload, encodeInfo, encodePresence } from "./wire.ts";
+import { encodePresence } from "./wire.ts";
 
 /** Members, with their names, that one call takes: scripts hold Redis up while they run. */
 const MEMBERS = 512;

@@ -8,7 +8,7 @@ import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
 import type { Diagnostics } from "./diagnostics.ts";
-import { type OpeningHost, ServerOpening } from "./opening.ts";
+import { type Endpoint, type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -30,6 +30,7 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly kind: TransportKind;
   readonly hub: Hub;
   readonly diagnostics: Diagnostics;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
   /** What connections have before `onConnect` is called. */
@@ -227,10 +228,11 @@ function connectionHost<S, C extends WebSocketConnection>(
 }
 
 function openingHost<S, C extends WebSocketConnection>(
-  { settings, roster, reports, requests, kind, stopping }: AdmissionParts<S, C>,
+  { settings, roster, reports, requests, endpoints, kind, stopping }: AdmissionParts<S, C>,
 ): OpeningHost {
   return {
     settings,
+    endpoints,
     engineExtends: !kind.capabilities.extensions,
     stopping,
     locate: (connection, ip) => roster.locate(connection, ip),

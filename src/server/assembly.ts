@@ -7,6 +7,7 @@ import { ConnectionList } from "./connection_list.ts";
 import { Diagnostics } from "./diagnostics.ts";
 import { Listeners } from "./listeners.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { Endpoint } from "./opening.ts";
 import type { OptionsOf } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
@@ -28,6 +29,8 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
   readonly routes: Routes<S, C>;
+  /** Who serves a path of its own, in a protocol on top of WebSocket. */
+  readonly endpoints: Map<string, Endpoint>;
   /** What `connections` gives. */
   readonly list: ConnectionList<C>;
 }
@@ -82,23 +85,22 @@ export function assemble<S, C extends WebSocketConnection>(
     traffic: diagnostics.counts.traffic,
   };
   const transport = kind.make(host);
-  const parts = { server, settings, reports, roster, requests, transport, kind, hub: topics.hub };
-  const routes = new Routes({ ...parts, diagnostics, stopping: stopping.signal });
-  const listeners = new Listeners(() => kind.make(host));
-  const lifecycle = new Lifecycle({ ...parts, listeners, streams, stopping });
-  const list = new ConnectionList(roster.ready);
-  return {
+  const endpoints = new Map<string, Endpoint>();
+  const parts = {
+    server,
     settings,
     reports,
     roster,
-    kind,
+    requests,
     transport,
-    listeners,
-    lifecycle,
-    diagnostics,
-    streams,
-    topics,
-    routes,
-    list,
+    host,
+    kind,
+    hub: topics.hub,
   };
+  const routes = new Routes({ ...parts, endpoints, diagnostics, stopping: stopping.signal });
+  const listeners = new Listeners(() => kind.make(host));
+  const lifecycle = new Lifecycle({ ...parts, listeners, streams, stopping });
+  const list = new ConnectionList(roster.ready);
+  const own = { settings, reports, roster, kind, transport, listeners, lifecycle, diagnostics };
+  return { ...own, streams, topics, routes, endpoints, list };
 }

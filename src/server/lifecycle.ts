@@ -5,11 +5,13 @@ import { Ticker } from "../base/ticker.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { Liveness } from "../connection/liveness.ts";
 import { tidyDeadlines } from "../transport/deadlines.ts";
+import { currentRuntime } from "../transport/runtime.ts";
 import type {
   ListeningAddress,
   ListeningKind,
   ListenOptions,
   Transport,
+  TransportHost,
   UpgradeEvent,
 } from "../transport/transport.ts";
 import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
@@ -32,6 +34,7 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly requests: Requests<S, C>;
   /** Opens WebSockets for HTTP servers of the application's own. */
   readonly transport: Transport;
+  readonly host: TransportHost;
   readonly listeners: Listeners;
   readonly kind: ListeningKind;
   /** The topics: their engine may be away, which nobody waits for. */
@@ -138,7 +141,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   async upgrade(request: Request, info: unknown, prepared: PreparedUpgrade): Promise<Response> {
     const { transport, reports } = this.#parts;
     if (transport.upgrade === undefined) throw this.#notMounted("upgrade");
-    if (this.#state === "new") this.#run();
+    this.serve();
     try {
       return await transport.upgrade(request, info, readPrepared(prepared));
     } catch (error) {
@@ -156,7 +159,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
-      if (this.#state === "new") this.#run();
+      this.serve();
       transport.handleUpgrade(...event);
     });
   }
@@ -186,9 +189,17 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     return reports.keep(
       new WebSocketError(
         "ERR_UNSUPPORTED",
-        `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http".`,
+        `Cannot use ${what} on ${kind.name}: it has no HTTP server. Use transport: "http"${
+          currentRuntime() === "node" ? " under Deno or Bun, or handleUpgrade()" : ""
+        }.`,
       ),
     );
+  }
+
+  /** Runs a server that is not started, for peers from elsewhere; gives it as transports see it. */
+  serve(): TransportHost {
+    if (this.#state === "new") this.#run();
+    return this.#parts.host;
   }
 
   #run(): void {

@@ -123,7 +123,7 @@ function readEntry(value: unknown, name: string): ListenEntry {
   ) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
-      `Cannot ${name} on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest.`,
+      `Cannot ${name} on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest; or call handleUpgrade() in its upgrade event.`,
     );
   }
   return { listener: value };

@@ -10,6 +10,7 @@ import {
   type OpeningHandshake,
   readOpeningHandshake,
   type RequestHead,
+  requestUrl,
   versionNotServed,
 } from "../protocol/mod.ts";
 import { messageOf, WebSocketError } from "../base/errors.ts";
@@ -22,6 +23,9 @@ import { GAVE_UP, waitFor } from "./patience.ts";
 /** How long a promise of the `origin` handler may take. */
 const ORIGIN_SECONDS = 2;
 
+/** Takes over a connection to a path of its own; gives the subprotocol, of those that were offered. */
+export type Endpoint = (session: Session, offered: readonly string[]) => string | undefined;
+
 /** What an opening needs of the server. */
 export interface OpeningHost {
   readonly settings: Pick<
@@ -33,6 +37,8 @@ export interface OpeningHost {
     | "trustProxy"
     | "versions"
   >;
+  /** Who serves a path of its own. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Whether this engine negotiates its extensions by itself. */
   readonly engineExtends: boolean;
   /** Aborted once nobody is let in any more. */
@@ -87,7 +93,9 @@ export class ServerOpening implements Opening {
       if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
       if (trustProxy?.has(this.#session.remote.ip)) {
-        this.#session.remote = trustProxy.clientOf(head, this.#session.remote);
+        const client = trustProxy.clientOf(head, this.#session.remote);
+        this.#session.remote = client;
+        this.#session.secure = client.secure ?? this.#session.secure;
         if (!this.#host.locate(this.#session.connection, this.#session.remote.ip)) throw full();
       }
       const opening = readOpeningHandshake(head);
@@ -99,7 +107,9 @@ export class ServerOpening implements Opening {
       );
       if (isThenable(allowed)) return this.#negotiateLater(opening, allowed);
       const handled = this.#negotiate(opening, allowed);
-      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
+      return isThenable(handled)
+        ? this.#finishLater(opening, handled)
+        : this.#finish(opening, handled);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -118,7 +128,9 @@ export class ServerOpening implements Opening {
         throw new HttpError(408, "Cannot wait longer for a decision on the origin");
       }
       const handled = this.#negotiate(opening, decided);
-      return isThenable(handled) ? this.#finishLater(opening, handled) : this.#finish(opening);
+      return isThenable(handled)
+        ? this.#finishLater(opening, handled)
+        : this.#finish(opening, handled);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -126,7 +138,8 @@ export class ServerOpening implements Opening {
 
   async #finishLater(opening: OpeningHandshake, handled: PromiseLike<unknown>): Promise<Answer> {
     try {
-      return await this.#wait(handled) === GAVE_UP ? DROP : this.#finish(opening);
+      const given = await this.#wait(handled);
+      return given === GAVE_UP ? DROP : this.#finish(opening, given);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -145,8 +158,19 @@ export class ServerOpening implements Opening {
     // It was told to end, or the peer has left, while the origin was decided on.
     if (session.aborted) return undefined;
     this.#checkVersion(opening.version);
-    session.subprotocol = this.#selectSubprotocol(opening.subprotocols);
+    const endpoint = this.#endpoint();
+    session.subprotocol = endpoint === undefined
+      ? this.#selectSubprotocol(opening.subprotocols)
+      : endpoint(session, opening.subprotocols);
     return session.delivery.handlers.handshake?.(session.connection, session.handshake!);
+  }
+
+  /** Who serves this path, if it is not the application. */
+  #endpoint(): Endpoint | undefined {
+    const { endpoints } = this.#host;
+    if (endpoints.size === 0) return undefined;
+    const { head, secure } = this.#session;
+    return endpoints.get(new URL(requestUrl(head!, secure)).pathname);
   }
 
   #checkVersion(version: number): void {
@@ -171,7 +195,9 @@ export class ServerOpening implements Opening {
     return selected;
   }
 
-  #finish(opening: OpeningHandshake): Answer {
+  /** Answers, once the `handshake` handler has given what it has to give. */
+  #finish(opening: OpeningHandshake, given: unknown): Answer {
+    if (given instanceof Response) return refusalBy(given);
     const { knownHandshake } = this.#session;
     const rejection = knownHandshake?.rejection;
     if (rejection !== undefined) {
@@ -217,6 +243,13 @@ export class ServerOpening implements Opening {
 
   #refuse(error: unknown): Answer {
     if (error instanceof HttpError) return answerOf(error);
+    if (error instanceof Response) {
+      try {
+        return refusalBy(error);
+      } catch (mistake) {
+        error = mistake;
+      }
+    }
     this.#failed(error);
     return { status: 500, headers: [], body: "Internal Server Error\n" };
   }
@@ -227,6 +260,24 @@ export class ServerOpening implements Opening {
   }
 }
 
+/** The answer that a handler's `Response` is; throws for one that refuses nothing, or cannot be sent. */
+function refusalBy(response: Response): Answer {
+  const { status } = response;
+  if (status < 300 || status > 599) {
+    throw new TypeError(
+      `Cannot refuse a handshake with a Response of status ${status}: use 300 to 599`,
+    );
+  }
+  if (response.bodyUsed) {
+    throw new TypeError("Cannot refuse a handshake with a Response that was used: make a new one");
+  }
+  const headers = [...response.headers].filter(([name]) => !OURS.has(name));
+  formatFields(headers);
+  return { status, headers, response };
+}
+
+/** Fields that follow from the body and the connection. */
+const OURS = new Set(["connection", "content-length", "keep-alive", "transfer-encoding"]);
 const NO_NAMES: readonly string[] = [];
 const NO_EXTENSIONS: readonly NegotiatedExtension[] = [];
 const WINDOW = "server_max_window_bits";

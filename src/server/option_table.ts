@@ -69,7 +69,7 @@ function option<T, F extends T | undefined>(
 }
 
 const OWN_ENGINE: More = { need: { capability: "socket", why: "its engine sets its own" } };
-const OWN_BYTES: More = { need: { capability: "socket", why: "its engine reads the socket" } };
+const OWN_BYTES: More = { need: { capability: "listen", why: "its HTTP server reads it" } };
 const SETTABLE: More = { settable: true };
 const TIMED: More = { settable: true, timed: true };
 

@@ -1,7 +1,12 @@
 import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { Capabilities, ListeningAddress, TransportName } from "../transport/transport.ts";
+import type {
+  Capabilities,
+  ListeningAddress,
+  TransportHost,
+  TransportName,
+} from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
 import type { ConnectionClass } from "../connection/option_readers.ts";
 import type { ServerStatistics } from "./statistics.ts";
@@ -20,7 +25,7 @@ import {
  * runs; a setting holds for connections made after it was set.
  */
 export interface PropertiesOf<S, C extends WebSocketConnection> {
-  /** The name of the transport: "deno_http", "deno_tcp", "bun_http" or "bun_tcp". */
+  /** The name of the transport: "deno_http", "deno_tcp", "bun_http", "bun_tcp", "node_http" or "node_tcp". */
   readonly transport: TransportName;
   /** What the transport can do. */
   readonly capabilities: Capabilities;
@@ -117,6 +122,20 @@ const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
   error: ({ reports }) => reports.lastError,
 };
 
+/**
+ * Gives the library access to what a server is made of.
+ *
+ * @param server The server.
+ * @returns Its parts.
+ */
+export let partsOf: (server: object) => AnyParts;
+/**
+ * Gives the library a server as transports see it, for peers that come over none of its own, and has it run.
+ *
+ * @param server The server.
+ */
+export let hostOf: (server: object) => TransportHost;
+
 type Values = Record<OptionName, unknown> & SilenceSettings;
 
 /**
@@ -124,12 +143,14 @@ type Values = Record<OptionName, unknown> & SilenceSettings;
  * the table of options.
  *
  * @param prototype The prototype of the class.
- * @param partsOf Gives what a server is made of.
+ * @param parts Gives what a server is made of.
  */
 export function defineProperties<Server extends object>(
   prototype: Server,
-  partsOf: (server: Server) => AnyParts,
+  parts: (server: Server) => AnyParts,
 ): void {
+  partsOf = parts as typeof partsOf;
+  hostOf = (server) => partsOf(server).lifecycle.serve();
   for (const [name, read] of Object.entries(READONLY)) {
     Object.defineProperty(prototype, name, {
       configurable: true,

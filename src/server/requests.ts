@@ -43,8 +43,8 @@ export class Requests<S, C extends WebSocketConnection> {
   async #answer(request: Request, info: RequestInfo): Promise<Response> {
     try {
       const { trustProxy, onRequest } = this.#settings;
-      const remote = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
-      return checkResponse(await onRequest!(request, { ...info, remote }));
+      const { ip, port } = trustProxy?.clientOf(request.headers, info.remote) ?? info.remote;
+      return checkResponse(await onRequest!(request, { ...info, remote: { ip, port } }));
     } catch (error) {
       this.#reports.report(handlerError("onRequest", error));
       return new Response("Internal Server Error\n", { status: 500 });

@@ -94,11 +94,13 @@ export class Routes<S, C extends WebSocketConnection> {
     this.#admission.left(peer);
   }
 
-  #find(url: string): [admission: Admission<S, C>, params: AnyRouteParams] {
+  #find(url: string): [admission: Admission<S, C>, params: AnyRouteParams | undefined] {
     for (const { pattern, admission } of this.#routes) {
       const params = pattern.match(url);
       if (params !== null) return [admission, params];
     }
+    // A protocol on top of WebSocket has its path whatever routes there are.
+    if (this.#parts.endpoints.has(new URL(url).pathname)) return [this.#admission, undefined];
     throw new HttpError(404, "Cannot find a WebSocket at this path");
   }
 }

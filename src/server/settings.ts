@@ -112,8 +112,8 @@ export function checkSupported(
 /** Refuses what an engine cannot have of a listener. */
 function checkEntry(entry: ListenEntry, { name, capabilities, listens }: ListeningKind): void {
   const { tls, path, reusePort, listener } = entry;
-  if (listener !== undefined && !capabilities.socket) {
-    throw unsupported('use "listen" for a listener', name, "its engine makes its own socket");
+  if (listener !== undefined && !capabilities.listen) {
+    throw unsupported('use "listen" for a listener', name, "its HTTP server makes its own");
   }
   if (reusePort && !listens.reusePort) {
     throw unsupported('use "reusePort"', name, "the runtime has it for its own tools only");

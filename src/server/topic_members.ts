@@ -2,6 +2,7 @@ import type { BinaryData } from "../base/bytes.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Position, PublishResult } from "../connection/subscribing.ts";
 import type { HistoryPage, HistoryRange, Member, MemberCount } from "../topics/engine.ts";
+import type { ServerEngine } from "./engine_status.ts";
 import type { TopicList } from "./topic_list.ts";
 import type { ServerPublishOptions, Topics } from "./topics.ts";
 
@@ -40,6 +41,8 @@ export interface ServerTopicMembers<C extends WebSocketConnection> {
   subscriberCount(topic: string): number;
   /** The topics that have subscribers on this server, as a live {@linkcode TopicList}. */
   readonly topics: TopicList<C>;
+  /** How the engine of the topics is doing. */
+  readonly engine: ServerEngine;
   /**
    * Tells where a topic's stream stands.
    *
@@ -85,33 +88,38 @@ export function defineTopicMembers<Server extends object>(
   // deno-lint-ignore no-explicit-any -- what is defined here is the same for all servers and connections
   topicsOf: (server: Server) => Topics<any, any>,
 ): void {
-  const methods: Omit<ServerTopicMembers<WebSocketConnection>, "topics"> & ThisType<Server> = {
-    publish(topic, data, options) {
-      return topicsOf(this).publish(topic, data, options);
-    },
-    subscriberCount(topic) {
-      return topicsOf(this).hub.subscriberCount(topic);
-    },
-    position(topic) {
-      return topicsOf(this).hub.position(topic);
-    },
-    history(topic, range) {
-      return topicsOf(this).hub.history(topic, range);
-    },
-    members(topic, limit) {
-      return topicsOf(this).hub.members(topic, limit);
-    },
-    memberCount(topic) {
-      return topicsOf(this).hub.memberCount(topic);
-    },
-  };
+  const methods:
+    & Omit<ServerTopicMembers<WebSocketConnection>, "topics" | "engine">
+    & ThisType<Server> = {
+      publish(topic, data, options) {
+        return topicsOf(this).publish(topic, data, options);
+      },
+      subscriberCount(topic) {
+        return topicsOf(this).hub.subscriberCount(topic);
+      },
+      position(topic) {
+        return topicsOf(this).hub.position(topic);
+      },
+      history(topic, range) {
+        return topicsOf(this).hub.history(topic, range);
+      },
+      members(topic, limit) {
+        return topicsOf(this).hub.members(topic, limit);
+      },
+      memberCount(topic) {
+        return topicsOf(this).hub.memberCount(topic);
+      },
+    };
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(prototype, name, { configurable: true, writable: true, value });
   }
-  Object.defineProperty(prototype, "topics", {
-    configurable: true,
-    get(this: Server) {
-      return topicsOf(this).list;
-    },
-  });
+  const property = (name: string, read: (server: Server) => unknown) =>
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Server) {
+        return read(this);
+      },
+    });
+  property("topics", (server) => topicsOf(server).list);
+  property("engine", (server) => topicsOf(server).engine);
 }

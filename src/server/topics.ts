@@ -7,8 +7,11 @@ import { sessionOf, WebSocketConnection } from "../connection/connection.ts";
 import type { PublishOptions, PublishResult } from "../connection/subscribing.ts";
 import type { Session } from "../connection/session.ts";
 import { Hub } from "../topics/hub.ts";
+import type { ControlMessage } from "../topics/hub_options.ts";
 import { MemoryEngine } from "../topics/memory_engine.ts";
 import type { Subscriber } from "../topics/subscription.ts";
+import { EngineStatus } from "./engine_status.ts";
+import type { Subscriptions } from "../topics/subscriptions.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
 import { TopicList } from "./topic_list.ts";
@@ -29,8 +32,12 @@ export interface ServerPublishOptions extends PublishOptions {
 /** The topics of a server: a hub whose subscribers are connections. */
 export class Topics<S, C extends WebSocketConnection> {
   readonly hub: Hub;
+  /** Told of what a layer above, on this server or another, has sent to all servers. */
+  readonly control = new Set<(message: ControlMessage) => void>();
   /** What `server.topics` gives. */
   readonly list: TopicList<C>;
+  /** What `server.engine` gives. */
+  readonly engine: EngineStatus;
   readonly #parts: TopicsParts<S, C>;
 
   constructor(parts: TopicsParts<S, C>) {
@@ -54,9 +61,15 @@ export class Topics<S, C extends WebSocketConnection> {
         this.#tell("onTopicOpen", () => settings.onTopicOpen?.(server, topic)),
       onTopicClose: (topic) =>
         this.#tell("onTopicClose", () => settings.onTopicClose?.(server, topic)),
+      onDown: (error) => this.engine.down(error),
+      onUp: () => this.engine.up(),
+      onControl: (message) => {
+        for (const tell of this.control) tell(message);
+      },
       report: (error, subscriber) =>
         reports.report(error, subscriber === undefined ? undefined : connectionOf<C>(subscriber)),
     });
+    this.engine = new EngineStatus(server, this.hub, reports.log);
     this.list = new TopicList(this.hub.topics, (it) => connectionOf<C>(it as Subscriber));
   }
 
@@ -66,7 +79,7 @@ export class Topics<S, C extends WebSocketConnection> {
     data: string | BinaryData,
     options: ServerPublishOptions = {},
   ): Promise<PublishResult> {
-    let except: Session[] | undefined;
+    let except: Subscriber[] | undefined;
     try {
       except = readExcept(options?.except);
     } catch (error) {
@@ -89,12 +102,18 @@ export class Topics<S, C extends WebSocketConnection> {
   }
 }
 
-/** All subscribers of a server are sessions. */
+/** All subscribers of a server are sessions, or have a connection as these do. */
 function connectionOf<C>(subscriber: Subscriber): C {
   return (subscriber as Session).connection as C;
 }
 
-function readExcept(except: ServerPublishOptions["except"]): Session[] | undefined {
+/** Who subscribes on a connection: its session, or the layer above that has taken it over. */
+function subscriberOf(session: Session): Subscriber {
+  const subscriptions = session.subscriptions as Subscriptions | null;
+  return subscriptions?.subscriber ?? session;
+}
+
+function readExcept(except: ServerPublishOptions["except"]): Subscriber[] | undefined {
   if (except === undefined) return undefined;
   const many = except instanceof WebSocketConnection ? [except] : except;
   const iterable = typeof many === "object" && many !== null && Symbol.iterator in many;
@@ -102,5 +121,5 @@ function readExcept(except: ServerPublishOptions["except"]): Session[] | undefin
   if (!iterable || !list.every((it) => it instanceof WebSocketConnection)) {
     throw invalid("except", except, "a connection, or an iterable of connections");
   }
-  return (list as WebSocketConnection[]).map(sessionOf);
+  return (list as WebSocketConnection[]).map((it) => subscriberOf(sessionOf(it)));
 }

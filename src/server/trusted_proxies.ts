@@ -1,12 +1,14 @@
 import { BlockList, isIP } from "node:net";
 import { invalid } from "../base/option_values.ts";
 import {
+  type ForwardedElement,
   type ForwardedNode,
-  parseForwarded,
+  isHostField,
+  parseForwardedElements,
   parseForwardedFor,
   unmapped,
 } from "../protocol/mod.ts";
-import type { Address } from "../transport/transport.ts";
+import type { Address, ClientAddress } from "../transport/transport.ts";
 
 const TAKES =
   'an array of IP addresses and CIDR ranges, such as "10.0.0.0/8", "192.0.2.1" or "fd00::/8"';
@@ -54,34 +56,89 @@ export class TrustedProxies {
   }
 
   /**
-   * Finds out who asks: behind a proxy the last address of those it tells that is no proxy's itself,
-   * since what stands before that may be anyone's invention.
+   * Finds out who asks, and for what: behind a proxy the last address of those it tells that is no proxy's
+   * itself, since what stands before that may be anyone's invention; with it the scheme and the host that the
+   * client has asked for. A proxy writes `Forwarded` or the `X-Forwarded-` fields and may pass on a client's own
+   * invention of the others, so where both are there and differ, neither is believed.
    *
    * @param fields Gives a request's header fields by their names in lower case.
    * @param peer The peer that the request came from.
-   * @returns The client's address: the peer's where that is no proxy or tells nothing of use.
+   * @returns The client: the peer where that is no proxy or tells nothing of use.
    */
-  clientOf(fields: { get(name: string): string | null }, peer: Address): Address {
+  clientOf(fields: { get(name: string): string | null }, peer: Address): ClientAddress {
     if (!this.has(peer.ip)) return peer;
     const forwarded = fields.get("forwarded");
-    const forwardedFor = fields.get("x-forwarded-for");
-    if (forwarded === null && forwardedFor === null) return peer;
-    const clients = [
-      forwarded === null ? undefined : this.#last(parseForwarded(forwarded)),
-      forwardedFor === null ? undefined : this.#last(parseForwardedFor(forwardedFor)),
-    ];
-    // A proxy writes one of the two and may pass a client's own invention of the other on.
-    if (forwarded !== null && forwardedFor !== null && clients[0]?.ip !== clients[1]?.ip) {
-      return peer;
+    const ways: Told[] = [];
+    if (forwarded !== null) ways.push(this.#element(parseForwardedElements(forwarded)));
+    const [ofFor, ofProto, ofHost] = X_FORWARDED.map((name) => fields.get(name));
+    if (ofFor !== null || ofProto !== null || ofHost !== null) {
+      const nodes = ofFor === null ? [] : parseForwardedFor(ofFor);
+      const at = this.#client(nodes);
+      ways.push({
+        node: nodes[at],
+        secure: isSecure(valueAt(ofProto, at, nodes.length)),
+        host: hostOf(valueAt(ofHost, at, nodes.length)),
+      });
     }
-    return clients[0] ?? clients[1] ?? peer;
+    const [first, second = first] = ways;
+    if (first === undefined) return peer;
+    const bothTellClient = forwarded !== null && ofFor !== null;
+    if (bothTellClient && first.node?.ip !== second.node?.ip) return peer;
+    const { ip, port } = first.node ?? second.node ?? peer;
+    const secure = forwarded === null || ofProto === null
+      ? first.secure ?? second.secure
+      : agreed(first.secure, second.secure);
+    const host = forwarded === null || ofHost === null
+      ? first.host ?? second.host
+      : agreed(first.host, second.host);
+    return { ip, port, secure, host };
   }
 
-  #last(nodes: readonly (ForwardedNode | undefined)[] = []): ForwardedNode | undefined {
-    const client = nodes.findLastIndex((it) => it === undefined || !this.has(it.ip));
-    // When all are proxies, the first is where the request began.
-    return nodes[Math.max(0, client)];
+  /** What the proxy says that the client has asked. */
+  #element(elements: readonly ForwardedElement[] = []): Told {
+    const { node, proto, host } = elements[this.#client(elements.map((it) => it.node))] ?? {};
+    return { node, secure: isSecure(proto), host: hostOf(host) };
   }
+
+  /** Which of the addresses is the client's. When all are proxies, the first is where the request began. */
+  #client(nodes: readonly (ForwardedNode | undefined)[]): number {
+    return Math.max(0, nodes.findLastIndex((it) => it === undefined || !this.has(it.ip)));
+  }
+}
+
+/** What is told in one of the two ways. */
+interface Told {
+  readonly node: ForwardedNode | undefined;
+  readonly secure: boolean | undefined;
+  readonly host: string | undefined;
+}
+
+const X_FORWARDED = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] as const;
+/** The longest name of a host (RFC 1035 §2.3.4), and a port. */
+const LONGEST_HOST = 253 + ":65535".length;
+
+/**
+ * The value that belongs to an address: at the same place, where each proxy adds one; otherwise the last, which
+ * the nearest proxy has written.
+ */
+function valueAt(field: string | null, at: number, addresses: number): string | undefined {
+  const values = field?.split(",") ?? [];
+  return (values.length === addresses ? values[at] : values.at(-1))?.trim();
+}
+
+function isSecure(proto: string | undefined): boolean | undefined {
+  const scheme = proto?.toLowerCase();
+  if (scheme === "https" || scheme === "wss") return true;
+  return scheme === "http" || scheme === "ws" ? false : undefined;
+}
+
+function hostOf(host: string | undefined): string | undefined {
+  if (host === undefined || host === "" || host.length > LONGEST_HOST) return undefined;
+  return isHostField(host) && URL.canParse(`http://${host}`) ? host : undefined;
+}
+
+function agreed<T>(one: T, other: T): T | undefined {
+  return one === other ? one : undefined;
 }
 
 function family(version: number): "ipv4" | "ipv6" {

@@ -134,7 +134,9 @@ export interface EngineState {
   readonly up: boolean;
   /** Since when it is so: milliseconds since 1970. */
   readonly since: number;
-  /** How long the last probe took to be answered, in seconds; 0 in memory. */
+  /**
+   * How long it took to answer what it answered last, or has not answered for by now, in seconds; 0 in memory.
+   */
   readonly lag: number;
 }
 

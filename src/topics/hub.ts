@@ -15,6 +15,7 @@ import type {
   Publication,
   PublishResult,
 } from "./engine.ts";
+import { EngineLife } from "./engine_life.ts";
 import type { Format } from "./envelope.ts";
 import type { ControlMessage, HubOptions } from "./hub_options.ts";
 import type { HubLimits } from "./limits.ts";
@@ -32,6 +33,8 @@ export class Hub implements EngineEvents {
   /** Names this server among those of the engine. */
   readonly id: string = randomBytes(9).toString("base64url");
   readonly engine: Engine;
+  /** Whether the engine was started, and is up for the first time. */
+  readonly life: EngineLife;
   readonly clock: Clock;
   readonly limits: HubLimits;
   readonly plain: Format;
@@ -42,7 +45,6 @@ export class Hub implements EngineEvents {
   readonly #presence: PresenceKeeper;
   readonly #publisher: Publisher;
   #number = 0;
-  #started: Promise<void> | null = null;
   #closed = false;
 
   /** @param options What it is made of. */
@@ -55,6 +57,7 @@ export class Hub implements EngineEvents {
     this.#upstream = new Upstream(this);
     this.#presence = new PresenceKeeper(this, options.presenceTime ?? 60);
     this.#publisher = new Publisher(this);
+    this.life = new EngineLife(this.engine);
   }
 
   // Life.
@@ -65,15 +68,8 @@ export class Hub implements EngineEvents {
    * @returns Settled once it is up. Rejects where it never will be, which is reported: nobody has to wait.
    */
   start(): Promise<void> {
-    if (this.#started !== null) return this.#started;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#started = promise;
-    promise.catch(() => {});
-    proceed(() => this.engine.start(this), resolve, (error) => {
-      this.report(asError(error));
-      reject(error);
-    });
-    return promise;
+    this.life.start(this);
+    return this.life.ready;
   }
 
   /**
@@ -89,7 +85,7 @@ export class Hub implements EngineEvents {
     for (const topic of this.all()) topic.close();
     this.#topics.clear();
     this.#lingering.clear();
-    if (this.#started !== null) await this.engine.close();
+    await this.life.close();
   }
 
   // What the server and its connections ask for.
@@ -345,6 +341,7 @@ export class Hub implements EngineEvents {
   down(error: Error): void {
     if (this.#closed) return;
     this.report(error);
+    this.#options.onDown?.(error);
     this.#upstream.down();
     // Nobody knows when it comes back, and publishing is answered soon.
     for (const topic of this.all()) topic.publishNow();
@@ -355,6 +352,7 @@ export class Hub implements EngineEvents {
     if (this.#closed) return;
     this.#upstream.up();
     this.#presence.refresh();
+    this.#options.onUp?.();
   }
 
   /** Some subscriptions are gone. */

@@ -34,6 +34,10 @@ export interface HubOptions {
   readonly onTopicClose?: (topic: string) => void;
   /** A control message has come. */
   readonly onControl?: (message: ControlMessage) => void;
+  /** The engine cannot be reached, which was reported. */
+  readonly onDown?: (error: Error) => void;
+  /** It can be reached, for the first time or again. */
+  readonly onUp?: () => void;
   /** Something has failed. */
   readonly report: (error: Error, subscriber?: Subscriber) => void;
 }

@@ -166,7 +166,7 @@ let storeOf: (engine: MemoryEngine) => MemoryStore;
  */
 export class MemoryEngine implements Engine {
   /** What it is, for logs. */
-  readonly name = "memory";
+  readonly name: string = "memory";
   readonly #store: MemoryStore;
   readonly #state: EngineState;
   #events: EngineEvents | null = null;

@@ -46,6 +46,11 @@ export class Subscriptions implements SubscriptionOwner, ConnectionSubscriptions
     this.#subscriber = subscriber;
   }
 
+  /** Whose they are. */
+  get subscriber(): Subscriber {
+    return this.#subscriber;
+  }
+
   /** Names the connection to the members of topics, uniquely over all servers. */
   get id(): string {
     return this.#id ||= this.#hub.nextId();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { unmapped } from "../protocol/mod.ts";
 import type { Address } from "./transport.ts";
 
 /** An address as Deno tells it. */
@@ -109,7 +110,7 @@ export function denoApi(): DenoApi {
  * @returns Ours.
  */
 export function addressOf(address: DenoAddress): Address {
-  return { ip: address.hostname ?? address.path ?? "", port: address.port ?? 0 };
+  return { ip: unmapped(address.hostname ?? address.path ?? ""), port: address.port ?? 0 };
 }
 
 /**
@@ -119,5 +120,5 @@ export function addressOf(address: DenoAddress): Address {
  * @returns Ours.
  */
 export function remoteOf(address: DenoAddress): Address {
-  return { ip: address.hostname ?? "", port: address.port ?? 0 };
+  return { ip: unmapped(address.hostname ?? ""), port: address.port ?? 0 };
 }

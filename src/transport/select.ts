@@ -1,4 +1,5 @@
 import { WebSocketError } from "../base/errors.ts";
+import { currentRuntime } from "./runtime.ts";
 import type {
   ListeningKind,
   Transport,
@@ -33,12 +34,11 @@ export function provideTransport(name: TransportName, transport: TransportClass)
  * @throws {WebSocketError} ERR_UNSUPPORTED when this runtime, or this entry point, has none.
  */
 export function selectTransport(kind: "http" | "tcp"): SelectedTransport {
-  // Bun imitates a little of Deno and both imitate Node, so Bun is asked for first.
-  const runtime = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : undefined;
+  const runtime = currentRuntime();
   if (runtime === undefined) {
     throw new WebSocketError(
       "ERR_UNSUPPORTED",
-      "Cannot serve WebSockets on this runtime: use Deno or Bun",
+      "Cannot serve WebSockets on this runtime: use Deno, Bun or Node",
     );
   }
   const name: TransportName = `${runtime}_${kind}`;

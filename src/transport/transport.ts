@@ -5,8 +5,14 @@ import type { TlsOptions } from "./tls_options.ts";
 import type { Traffic } from "./traffic.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
-/** The four transports by name: the runtime, then how its bytes reach us. */
-export type TransportName = "deno_http" | "deno_tcp" | "bun_http" | "bun_tcp";
+/** The transports by name: the runtime, then how its bytes reach us. */
+export type TransportName =
+  | "deno_http"
+  | "deno_tcp"
+  | "bun_http"
+  | "bun_tcp"
+  | "node_http"
+  | "node_tcp";
 
 /** What a transport can do; see the table in the README. */
 export interface Capabilities {
@@ -20,11 +26,13 @@ export interface Capabilities {
   readonly enginePongs: boolean;
   /** Stopping to read the socket, with `pause()`, a slow handler or `recv()`. */
   readonly pause: boolean;
-  /**
-   * The events `connect` and `disconnect` for every TCP connection, the raw socket, `listen` and
-   * `nodelay`.
-   */
+  /** The raw socket, `nodelay`, and the limits of our own engine. */
   readonly socket: boolean;
+  /**
+   * A listening socket of the application's own, PROXY headers, and the events `connect` and `disconnect` for
+   * every TCP connection.
+   */
+  readonly listen: boolean;
   /** `server.upgrade(request, info)` in an application's own HTTP server. */
   readonly mount: boolean;
 }
@@ -35,6 +43,14 @@ export interface Address {
   readonly ip: string;
   /** The port; 0 where there is none. */
   readonly port: number;
+}
+
+/** A client, as far as its own connection or the proxies before it tell. */
+export interface ClientAddress extends Address {
+  /** Whether it has asked over TLS; undefined where no proxy tells. */
+  readonly secure?: boolean | undefined;
+  /** Which host it has asked for; undefined where no proxy tells. */
+  readonly host?: string | undefined;
 }
 
 /** Where a server listens. */
@@ -97,6 +113,13 @@ export type Answer =
     readonly status: number;
     readonly headers: [name: string, value: string][];
     readonly body: string | Uint8Array;
+  }
+  | {
+    readonly status: number;
+    /** Those that can be sent, without those of the framing. */
+    readonly headers: [name: string, value: string][];
+    /** What the application answers; its body is read as fast as the peer takes it. */
+    readonly response: Response;
   }
   | { readonly status: 0 };
 

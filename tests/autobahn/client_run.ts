@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { runSuiteServer, type Suite } from "./wstest.ts";
+import { RUN, type Runtime } from "./transports.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -14,17 +15,16 @@ export async function testClient(
   suite: Suite,
   { agent, runtime, cases, folder }: {
     agent: string;
-    runtime: "deno" | "bun";
+    runtime: Runtime;
     cases: string[];
     folder: string;
   },
 ): Promise<void> {
   const url = `ws://127.0.0.1:${await freePort()}`;
   await runSuiteServer(suite, { url, cases, folder }, async () => {
-    const permissions = runtime === "deno" ? ["--allow-net"] : [];
     const client = spawn(
       `${PROJECT}node_modules/.bin/${runtime}`,
-      ["run", ...permissions, "tests/autobahn/echo_client.ts", url, agent],
+      [...RUN[runtime], "tests/autobahn/echo_client.ts", url, agent],
       { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"] },
     );
     const kill = () => void client.kill("SIGKILL");

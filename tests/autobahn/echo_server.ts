@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Transport } from "./transports.ts";
+import { RUN, type Transport } from "./transports.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 const START_SECONDS = 30;
@@ -19,12 +19,11 @@ export interface EchoServer {
 }
 
 function launch({ runtime, kind, compression }: Transport): ChildProcess {
-  const permissions = runtime === "deno" ? ["--allow-net", "--allow-read"] : [];
   const flags = ["--hostname", "127.0.0.1", "--port", "0", "--transport", kind];
   if (compression) flags.push("--deflate");
   return spawn(
     `${PROJECT}node_modules/.bin/${runtime}`,
-    ["run", ...permissions, "examples/echo.ts", ...flags],
+    [...RUN[runtime], "examples/echo.ts", ...flags],
     { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"] },
   );
 }

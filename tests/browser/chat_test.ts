@@ -117,11 +117,16 @@ describe("the chat example in a browser", { skip: noChromium }, () => {
 
 /** The pages of one test, each with storage of its own. */
 class Visitors {
+  readonly browser: Browser;
+  readonly url: string;
   /** What pages wrote to their consoles as errors, a lost connection aside. */
   readonly complaints: string[] = [];
   readonly #pages: Page[] = [];
 
-  constructor(readonly browser: Browser, readonly url: string) {}
+  constructor(browser: Browser, url: string) {
+    this.browser = browser;
+    this.url = url;
+  }
 
   async come(
     nickname: string,

@@ -114,7 +114,12 @@ const servers: [name: string, start: () => Promise<Foreign>, compressed: boolean
       }),
     true,
   ],
-  runtime === "deno" ? ["Deno.serve", startDeno, false] : ["Bun.serve", startBun, true],
+  ...({
+    deno: [["Deno.serve", startDeno, false]],
+    bun: [["Bun.serve", startBun, true]],
+    // Node has none.
+    node: [],
+  } satisfies Record<string, [string, () => Promise<Foreign>, boolean][]>)[runtime],
 ];
 
 for (const [name, start, compressed] of servers) {

@@ -20,6 +20,8 @@ describe("the options of connect()", () => {
     extensions: ["x-unknown", [{ name: "x-server-only", negotiate: () => undefined }]],
     tls: [1, { certs: "x" }, { cert: "x" }, { key: "x" }, { ca: 1 }, { rejectUnauthorized: 0 }],
     unix: ["", 1],
+    proxy: ["proxy:3128", "https://proxy", "http://proxy/path", "", 1],
+    reconnecting: [1, "yes", { minDelay: -1 }, { maxDelay: "1" }, { onFailure: 1 }, { tries: 5 }],
     handshakeTimeout: [-1, "1", NaN],
     signal: [{}],
     maxRedirects: [-1, 1.5, 101],
@@ -44,6 +46,13 @@ describe("the options of connect()", () => {
     assert(!message.includes("secret"));
   });
 
+  it("never show a proxy's password, and refuse a proxy beside a Unix socket", async () => {
+    const proxied = { proxy: "https://me:secret@proxy" };
+    assert(!(await refused("ws://127.0.0.1:1", proxied)).message.includes("secret"));
+    const both = { proxy: "http://me:secret@proxy", unix: "/socket" };
+    assert(!(await refused("ws://127.0.0.1:1", both)).message.includes("secret"));
+  });
+
   it("refuse unknown handlers", async () => {
     const { createServer } = await import("node:net");
     const server = createServer();
@@ -59,5 +68,12 @@ describe("the options of connect()", () => {
     }
     const { message } = await refused("ftp://me:secret@example.com");
     assert(!message.includes("secret"));
+  });
+
+  it("never show a proxy's password, and refuse a proxy beside a Unix socket", async () => {
+    const proxied = { proxy: "https://me:secret@proxy" };
+    assert(!(await refused("ws://127.0.0.1:1", proxied)).message.includes("secret"));
+    const both = { proxy: "http://me:secret@proxy", unix: "/socket" };
+    assert(!(await refused("ws://127.0.0.1:1", both)).message.includes("secret"));
   });
 });

@@ -155,11 +155,13 @@ test("examples/chat.ts --origin with what is no origin says so, and does not sta
 
 /** A WebSocket of which messages can be awaited. */
 class Client {
+  readonly socket: WebSocket;
   readonly closed: Promise<number>;
   readonly #messages: string[] = [];
   #wake = () => {};
 
-  private constructor(readonly socket: WebSocket) {
+  private constructor(socket: WebSocket) {
+    this.socket = socket;
     this.closed = new Promise((resolve) => {
       socket.addEventListener("close", ({ code }) => resolve(code));
     });

@@ -9,14 +9,21 @@ import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { runtime } from "../support/transports.ts";
 import { FLAG_VARIABLES } from "../tools/std.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-export type Runtime = "deno" | "bun";
+export type Runtime = "deno" | "bun" | "node";
 
 /** The runtime of this process. */
-export const runtime: Runtime = "Bun" in globalThis ? "bun" : "deno";
+export { runtime } from "../support/transports.ts";
+
+const COMMANDS: Record<Runtime, readonly string[]> = {
+  deno: ["run", "--no-prompt", "--allow-net", "--allow-read"],
+  bun: ["run"],
+  node: ["--disable-warning=ExperimentalWarning"],
+};
 
 /** An example that listens. */
 export class Example {
@@ -44,7 +51,9 @@ export class Example {
    * @param flags Its flags.
    */
   static async start(on: Runtime, name: string, ...flags: string[]): Promise<Example> {
-    const command = on === "deno" ? ["run", "--no-prompt", "--allow-net", "--allow-read"] : ["run"];
+    const command = COMMANDS[on].slice();
+    // Libraries of npm look at the environment.
+    if (on === "deno" && flags.includes("--redis")) command.push("--ignore-env");
     const std = process.env[FLAG_VARIABLES[on]];
     // Bun takes it before its command, Deno after.
     if (std !== undefined) command.splice(on === "deno" ? 1 : 0, 0, std);

@@ -2,17 +2,16 @@
  * One server of the failure suite, in a process of its own: what happens on it goes to standard output, one
  * JSON array a line, and it does what standard input says.
  *
- *     server.ts NAME PORT SUBSCRIBER...
+ *     server.ts NAME SETTING ADDRESS SUBSCRIBER...
  *
  * @module
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { redisEngine } from "../../src/redis/mod.ts";
-import { client } from "../redis/harness.ts";
 import { Participant, TOPIC } from "./participant.ts";
+import { engineIn } from "./settings.ts";
 
-const [name, port, ...subscribers] = process.argv.slice(2);
+const [name, setting, address, ...subscribers] = process.argv.slice(2);
 /** How often it publishes, in milliseconds. */
 const PACE = 40;
 
@@ -20,7 +19,7 @@ function say(...what: unknown[]): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
 
-const participant = new Participant(name, redisEngine(client(Number(port))), {
+const participant = new Participant(name, engineIn(setting, address), {
   deliver: (delivery) => say("deliver", delivery),
   interrupt: (subscriber) => say("interrupt", subscriber),
   publish: (publishing) => say("publish", publishing),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Running } from "./setting.ts";
 import type { Account, Delivery, Publishing } from "./account.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -15,14 +16,21 @@ export class FailureServer {
   readonly #waiting = new Map<string, ((value: unknown) => void)[]>();
   #killed = false;
 
-  constructor(runtime: "deno" | "bun", name: string, port: number, account: Account) {
+  constructor(
+    runtime: "deno" | "bun",
+    name: string,
+    setting: string,
+    { address }: Running,
+    account: Account,
+  ) {
     this.#subscribers = [`${name}1`, `${name}2`];
     this.#account = account;
     for (const subscriber of this.#subscribers) account.seat(subscriber);
     const program = `${root}node_modules/.bin/${runtime}`;
     const flags = runtime === "deno" ? ["run", "-A", "--no-check"] : ["run"];
     const script = fileURLToPath(new URL("server.ts", import.meta.url));
-    this.#child = spawn(program, [...flags, script, name, `${port}`, ...this.#subscribers], {
+    const args = [name, setting, JSON.stringify(address), ...this.#subscribers];
+    this.#child = spawn(program, [...flags, script, ...args], {
       cwd: root,
       stdio: ["pipe", "pipe", "inherit"],
       // Its own group: what the program starts ends with it.

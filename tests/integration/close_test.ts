@@ -5,7 +5,14 @@ import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { openNative } from "../support/native_client.ts";
 import { RawClient } from "../support/raw_client.ts";
-import { serve, type Served, transports, type Variant, variants } from "../support/transports.ts";
+import {
+  runtime,
+  serve,
+  type Served,
+  transports,
+  type Variant,
+  variants,
+} from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
 
 /** A server with what its connections went through. */
@@ -158,7 +165,9 @@ for (const variant of variants) {
       (await served.connections.next()).disconnect(3002, "own");
       const { code, reason, wasClean } = await native.end();
       assertEquals([code, reason, wasClean], [3002, "own", true]);
-      assertEquals(await served.ends.first(2), [[3001, "ws"], [3002, "own"]]);
+      // Node's client leaves the reason out of its answer.
+      const told = runtime === "node" ? "" : "own";
+      assertEquals(await served.ends.first(2), [[3001, "ws"], [3002, told]]);
     });
 
     // Deno.serve fails the connection when a message comes before the answer.

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Handshake, WebSocketConnection, WebSocketServerOptions } from "../../mod.ts";
 import {
   ask,
+  assertDropped,
   assertHandlerFailed,
   assertTurnedAway,
   failing,
@@ -63,7 +64,7 @@ for (const variant of transports) {
           connection.disconnect();
         },
       });
-      await assertTurnedAway(variant, served.url);
+      await assertDropped(variant, served.url);
       assertEquals(await ends.next(), 1006);
     });
   });

@@ -1,12 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import type { Handshake, WebSocketConnection, WebSocketError } from "../../mod.ts";
-import {
-  ask,
-  assertHandlerFailed,
-  assertTurnedAway,
-  failing,
-} from "../support/handshake_outcome.ts";
+import { ask, assertDropped, assertHandlerFailed, failing } from "../support/handshake_outcome.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { handling, serve, transports } from "../support/transports.ts";
@@ -156,7 +151,7 @@ for (const variant of transports) {
           disconnect: (connection, code) => ends.add([code, connection.disconnected]),
         }),
       );
-      await assertTurnedAway(variant, served.url);
+      await assertDropped(variant, served.url);
       assertEquals(await ends.next(), [1006, true]);
       assertEquals(ends.entries.length, 1);
     });

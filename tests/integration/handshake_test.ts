@@ -10,7 +10,7 @@ interface Row {
   rule: string;
   request: string | Uint8Array;
   status: number;
-  engines?: { deno_http?: number; bun_http?: number };
+  engines?: { deno_http?: number; bun_http?: number; node_http?: number };
 }
 
 const request = upgradeRequest;
@@ -173,7 +173,7 @@ const ROWS: Row[] = [
     rule: "a request line of 100 KB (RFC 9110 §15.5.15)",
     request: request({}, `/${"a".repeat(100_000)}`),
     status: 414,
-    engines: { deno_http: 400, bun_http: 431 },
+    engines: { deno_http: 400, bun_http: 431, node_http: 431 },
   },
 ];
 

@@ -20,10 +20,10 @@ interface Row {
 }
 
 /** Small bounds, so that it takes little to go beyond them. */
-const limits = ({ transport }: Variant): WebSocketServerOptions => ({
+const limits = ({ engine }: Variant): WebSocketServerOptions => ({
   maxRecvSize: 1024,
   // The engines of the runtimes have no such limit.
-  ...(transport === "tcp" ? { maxFragments: 100 } : {}),
+  ...(engine === "tcp" ? { maxFragments: 100 } : {}),
 });
 const begin = frame(1, "a", { fin: false });
 const more = (count: number, payload: string) =>

@@ -222,7 +222,9 @@ function startApplication(server: WebSocketServer, secure: boolean): Application
   return { url: `${scheme}://127.0.0.1:${http.addr.port}`, stop: () => http.shutdown() };
 }
 
-for (const variant of variants.filter(({ transport }) => transport === "http")) {
+for (
+  const variant of variants.filter(({ transport }) => transport === "http" && runtime !== "node")
+) {
   describe(`a server mounted in an application's own (${variant.name})`, () => {
     it("serves WebSockets on its path, and the application the others", async () => {
       const ends = new Journal<number>();

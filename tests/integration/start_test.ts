@@ -115,6 +115,7 @@ const CAPABILITIES: Record<string, Capabilities> = {
     enginePongs: true,
     pause: false,
     socket: false,
+    listen: false,
     mount: true,
   },
   bun_http: {
@@ -124,9 +125,11 @@ const CAPABILITIES: Record<string, Capabilities> = {
     enginePongs: true,
     pause: true,
     socket: false,
+    listen: false,
     mount: true,
   },
 };
+/** What our own engine can do. */
 const TCP: Capabilities = {
   compression: true,
   extensions: true,
@@ -134,6 +137,7 @@ const TCP: Capabilities = {
   enginePongs: false,
   pause: true,
   socket: true,
+  listen: true,
   mount: false,
 };
 
@@ -142,7 +146,10 @@ for (const { name, transport, engine } of transports) {
     it("is told beforehand by capabilities", () => {
       const server = new WebSocketServer({ transport });
       assertEquals(server.transport, name as typeof server.transport);
-      assertEquals(server.capabilities, CAPABILITIES[name] ?? TCP);
+      assertEquals(
+        server.capabilities,
+        CAPABILITIES[name] ?? { ...TCP, listen: transport === "tcp" },
+      );
     });
 
     const enabled = (extensions: WebSocketServerOptions["extensions"]) => () =>
@@ -267,12 +274,13 @@ describe("start with TLS", () => {
 
 // Bun does not let go of its global.
 if (runtime === "deno") {
-  describe("a runtime that is neither Deno nor Bun", () => {
+  describe("a runtime that is none of the three", () => {
     it("is told what is needed: ERR_UNSUPPORTED", async () => {
       const mod = fileURLToPath(new URL("../../mod.ts", import.meta.url));
       const program = `
         import { WebSocketServer } from ${JSON.stringify(mod)};
         delete globalThis.Deno;
+        delete globalThis.process;
         try {
           new WebSocketServer();
         } catch ({ code, message }) {

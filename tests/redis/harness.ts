@@ -42,12 +42,13 @@ async function rewind(
 ): Promise<void> {
   const redis = client(port);
   const { meta, stream } = new Keys(prefix).of(topic.name);
-  const last = await redis.xrevrange(stream, "+", "-", "COUNT", publications);
-  const gone = last.map(([id]) => id);
-  await redis.xdel(stream, ...gone);
-  // The stream's own last ID goes back too.
-  const first = Number(gone.at(-1)!.split("-")[0]);
-  await redis.xsetid(stream, `${first - 1}-${Number.MAX_SAFE_INTEGER}`);
+  const all = await redis.xrangeBuffer(stream, "-", "+");
+  const left = all.slice(0, -publications);
+  const first = Number(all[left.length][0].toString().split("-")[0]);
+  // Made anew: a stream does not forget the last ID that it had.
+  await redis.del(stream);
+  for (const [id, fields] of left) await redis.xadd(stream, id, ...fields);
+  await redis.pexpire(stream, 60_000);
   await redis.hset(meta, "o", first - 1);
   redis.disconnect();
 }

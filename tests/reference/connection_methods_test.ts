@@ -32,7 +32,7 @@ async function open(variant: Variant, options: WebSocketServerOptions = {}): Pro
 }
 
 for (const variant of transports) {
-  const { name, transport, engine } = variant;
+  const { name, engine } = variant;
   const canPing = engine !== "Deno.serve";
 
   // For disconnect and terminate see tests/integration/close_test.ts, for httpError handshake_refusal_test.ts,
@@ -178,7 +178,7 @@ for (const variant of transports) {
       });
     }
 
-    if (transport === "tcp") {
+    if (engine === "tcp") {
       it("doPong: answers pings; by default with the same payload, null with nothing", async () => {
         await using opened = await open(variant, {
           onConnect(_server, connection) {
@@ -248,7 +248,7 @@ for (const variant of transports) {
         }
       }
       await using served = await serve(variant, { connectionClass: Quiet });
-      if (transport === "tcp") {
+      if (engine === "tcp") {
         using client = await RawClient.open(served.url);
         client.write(concat(clientFrame(9), clientFrame(8)));
         assertEquals((await client.frame())?.opcode, 8);

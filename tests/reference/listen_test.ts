@@ -94,25 +94,29 @@ const UNIX: Kind[] = [
       return server;
     },
   },
-  runtime === "deno"
-    ? {
-      name: "a Deno.Listener on a Unix socket",
-      secure: false,
-      make: (folder) =>
-        (denoApi().listen as unknown as DenoListen)({
-          transport: "unix",
-          path: join(folder, "socket"),
-        }),
-    }
-    : {
-      name: "a function that calls Bun.listen on a Unix socket",
-      secure: false,
-      make: (folder) => bunListen({ unix: join(folder, "socket") }),
-    },
+  ...runtime === "node" ? [] : [
+    runtime === "deno"
+      ? {
+        name: "a Deno.Listener on a Unix socket",
+        secure: false,
+        make: (folder: string) =>
+          (denoApi().listen as unknown as DenoListen)({
+            transport: "unix",
+            path: join(folder, "socket"),
+          }),
+      }
+      : {
+        name: "a function that calls Bun.listen on a Unix socket",
+        secure: false,
+        make: (folder: string) => bunListen({ unix: join(folder, "socket") }),
+      },
+  ],
 ];
 
+const OWN = { deno: OF_DENO, bun: OF_BUN, node: [] }[runtime];
+
 describe(`listen over ${runtime}_tcp`, () => {
-  for (const { name, secure, make } of [...(runtime === "deno" ? OF_DENO : OF_BUN), ...OF_NODE]) {
+  for (const { name, secure, make } of [...OWN, ...OF_NODE]) {
     it(`${name}: is served, and its address and TLS-ness are read from it`, async () => {
       const listen = await make("");
       const errors = new Journal<unknown>();
@@ -168,7 +172,11 @@ describe(`listen over ${runtime}_tcp`, () => {
   it("what is none of them is refused at the start, and the error says what can be given", async () => {
     for (const listen of [new Map(), "0.0.0.0:80", 5, null]) {
       const server = new WebSocketServer({ transport: "tcp", listen, debug: 0 });
-      const kind = runtime === "deno" ? "Deno.TlsListener" : "a function that calls Bun.listen";
+      const kind = {
+        deno: "Deno.TlsListener",
+        bun: "a function that calls Bun.listen",
+        node: "under Node",
+      }[runtime];
       const error = await assertRejects(() => server.start(), WebSocketError, kind);
       assertEquals(error.code, "ERR_INVALID_ARGUMENT");
       assertMatch(error.message, /node:net or node:tls Server/);
@@ -182,7 +190,7 @@ describe(`listen over ${runtime}_tcp`, () => {
 });
 
 it(`listen over ${runtime}_http: throws, and names the transport that can`, () => {
-  assertEquals(new WebSocketServer().capabilities.socket, false);
+  assertEquals(new WebSocketServer().capabilities.listen, false);
   assertUnsupported(() => new WebSocketServer({ listen: createServer() }));
 });
 

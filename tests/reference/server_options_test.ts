@@ -40,7 +40,7 @@ class Player extends WebSocketConnection {
 }
 
 for (const variant of transports) {
-  const { transport, name } = variant;
+  const { transport, name, engine } = variant;
   const { capabilities } = new WebSocketServer({ transport });
 
   // Which values each option refuses is in tests/integration/start_test.ts.
@@ -183,7 +183,7 @@ for (const variant of transports) {
       assertStrictEquals(info.server, served.server);
       assertEquals(info.subprotocol, ["chess", "go"]);
       assert(info.socket !== undefined);
-      if (transport === "tcp") {
+      if (engine === "tcp") {
         assertStrictEquals(info.socket, served.server.connections.map((it) => it.socket)[0]);
       } else assert(info.socket instanceof Request);
       assertEquals(served.server.connections.map((it) => it.data), ["made by onAccept"]);

@@ -33,6 +33,8 @@ type Closable = { readonly readable: ReadableStream };
 const { Deno, Bun } = globalThis as unknown as Runtimes;
 
 const PROGRAM = fileURLToPath(new URL("print.ts", import.meta.url));
+/** What stands before a program's name. */
+const RUN = runtime === "node" ? ["--disable-warning=ExperimentalWarning"] : ["run"];
 const SAID = "one\ntwo\n";
 
 /** Watches a source until it is freed; gives all that was read, as text. */
@@ -83,10 +85,10 @@ const OF_BOTH: Record<string, () => Promise<string>> = {
   "a socket of node:net": () => saying((port) => readThrough(connect(port, "127.0.0.1"))),
   "a file of node:fs": () => written((path) => readThrough(createReadStream(path))),
   "the output of a child process of node:child_process": () =>
-    readThrough(spawn(process.execPath, ["run", PROGRAM, SAID]).stdout),
+    readThrough(spawn(process.execPath, [...RUN, PROGRAM, SAID]).stdout),
   "standard input": async () => {
     const child = spawn(process.execPath, [
-      "run",
+      ...RUN,
       ...(runtime === "deno" ? ["--allow-net"] : []),
       PROGRAM,
     ], { stdio: ["pipe", "pipe", "inherit"] });
@@ -113,7 +115,10 @@ const OF_BUN: Record<string, () => Promise<string>> = {
 };
 
 describe("watchReadable", () => {
-  const kinds = { ...OF_BOTH, ...(runtime === "deno" ? OF_DENO : OF_BUN) };
+  const kinds: Record<string, () => Promise<string>> = {
+    ...OF_BOTH,
+    ...{ deno: OF_DENO, bun: OF_BUN, node: {} }[runtime],
+  };
   for (const [name, read] of Object.entries(kinds)) {
     it(`${name} is read to its end, and freed then`, async () => {
       assertEquals(await read(), SAID);

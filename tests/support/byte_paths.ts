@@ -14,7 +14,7 @@ export interface BytePath extends Variant {
   options(): WebSocketServerOptions;
 }
 
-const native = runtime === "bun" ? "Bun" : "Deno";
+const native = ({ bun: "Bun", deno: "Deno", node: "node" } as const)[runtime];
 
 function bytePath(
   name: string,

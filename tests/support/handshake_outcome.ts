@@ -44,6 +44,11 @@ export function assertHandlerFailed({ response, errors, ends }: Outcome, cause =
   assertEquals(ends, [[1006, ""]]);
 }
 
+/** Over our own sockets a connection that was told to end is dropped, on an engine it is answered. */
+export async function assertDropped(variant: Variant, url: string): Promise<void> {
+  await assertTurnedAway({ ...variant, transport: variant.engine === "tcp" ? "tcp" : "http" }, url);
+}
+
 /** Over tcp the socket is closed without a word, over http there is an answer. */
 export async function assertTurnedAway(
   { transport }: Variant,

@@ -22,7 +22,7 @@ type AnyWebSocket = new (url: string, options: object) => WebSocket;
 
 /** Opens a client with the runtime's own `WebSocket`; it trusts the certificate of the tests. */
 export async function openNative(url: string, options: NativeOptions = {}): Promise<NativeClient> {
-  const trust = runtime === "bun" ? { tls: { ca: cert } } : { client: denoHttpClient() };
+  const trust = TRUST[runtime]();
   const socket = new (WebSocket as unknown as AnyWebSocket)(url, { ...options, ...trust });
   socket.binaryType = "arraybuffer";
   const messages = new Journal<string | Uint8Array>();
@@ -40,6 +40,22 @@ export async function openNative(url: string, options: NativeOptions = {}): Prom
     messages,
     end: () => patiently(closed, "the end of the runtime's own client"),
   };
+}
+
+/** How each runtime's own client is told of the certificate. */
+const TRUST = {
+  bun: () => ({ tls: { ca: cert } }),
+  deno: () => ({ client: denoHttpClient() }),
+  node: () => ({ dispatcher: nodeDispatcher() }),
+};
+
+let dispatcher: unknown;
+
+/** Node does not export the class of its dispatchers, but has one of them where its clients find it. */
+function nodeDispatcher(): unknown {
+  const given = (globalThis as Record<symbol, unknown>)[Symbol.for("undici.globalDispatcher.1")];
+  const Agent = (given as { constructor: new (options: object) => unknown }).constructor;
+  return dispatcher ??= new Agent({ connect: { ca: cert } });
 }
 
 let httpClient: unknown;

@@ -19,17 +19,24 @@ function isInstalled(program: string): boolean {
 export class RedisServer {
   readonly port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), "duet-redis-"));
+  readonly #program: string;
   readonly #options: readonly string[];
   #process: ChildProcess | null = null;
 
-  private constructor(port: number, options: readonly string[]) {
+  private constructor(port: number, program: string, options: readonly string[]) {
     this.port = port;
+    this.#program = program;
     this.#options = options;
   }
 
   /** Starts one on a free port; it keeps nothing on disk unless the options say so. */
-  static async start(...options: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
+  static start(...options: string[]): Promise<RedisServer> {
+    return RedisServer.startProgram("redis-server", ...options);
+  }
+
+  /** The same of another program, such as Valkey's. */
+  static async startProgram(program: string, ...options: string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), program, options);
     await server.start();
     return server;
   }
@@ -43,7 +50,7 @@ export class RedisServer {
     const { port } = this;
     const where = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", this.#folder];
     const kept = ["--save", "", "--appendonly", "no", ...this.#options];
-    const child = spawn("redis-server", [...where, ...kept], { stdio: "ignore" });
+    const child = spawn(this.#program, [...where, ...kept], { stdio: "ignore" });
     this.#process = child;
     await patiently(answers(port, () => child.exitCode === null), "redis-server");
   }

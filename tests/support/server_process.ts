@@ -8,11 +8,16 @@ import { runtime as ownRuntime } from "./transports.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const KEPT = 100_000;
+const COMMANDS = {
+  deno: ["run", "--allow-net", "--allow-read"],
+  bun: ["run"],
+  node: ["--disable-warning=ExperimentalWarning"],
+};
 
 /** Which server to run. */
 export interface ServerOptions {
   /** Default: the runtime of this process. */
-  runtime?: "deno" | "bun";
+  runtime?: "deno" | "bun" | "node";
   transport: "http" | "tcp";
   /** The program, from the root of the project; default `examples/echo.ts`. */
   script?: string;
@@ -50,9 +55,8 @@ export class ServerProcess {
     const program = runtime === ownRuntime
       ? process.execPath
       : `${root}node_modules/.bin/${runtime}`;
-    const permissions = runtime === "deno" ? ["--allow-net", "--allow-read"] : [];
     const more = ["--port", "0", "--transport", transport, ...flags];
-    return await ServerProcess.spawn([program, "run", ...permissions, `${root}${script}`, ...more]);
+    return await ServerProcess.spawn([program, ...COMMANDS[runtime], `${root}${script}`, ...more]);
   }
 
   /** Starts any server that prints "listening on" and its URL, and waits until it does. */

@@ -16,19 +16,21 @@ export class TcpProxy {
   readonly port: number;
   readonly #server: Server;
   readonly #pairs: Set<Pair>;
+  #to: number;
   #losing: { direction: Direction; of: RegExp } | null = null;
 
-  private constructor(server: Server, pairs: Set<Pair>, port: number) {
+  private constructor(server: Server, pairs: Set<Pair>, port: number, to: number) {
     this.#server = server;
     this.#pairs = pairs;
     this.port = port;
+    this.#to = to;
   }
 
   /** Starts one in front of a port. */
   static async start(to: number): Promise<TcpProxy> {
     const pairs = new Set<Pair>();
     const server = createServer((client) => {
-      const pair: Pair = { client, server: createConnection(to, "127.0.0.1"), sent: "" };
+      const pair: Pair = { client, server: createConnection(proxy.#to, "127.0.0.1"), sent: "" };
       pairs.add(pair);
       client.on("data", (bytes) => {
         if (pair.sent.length < 100_000) pair.sent += bytes.toString("latin1");
@@ -45,7 +47,8 @@ export class TcpProxy {
       for (const socket of [client, pair.server]) socket.on("error", end).on("close", end);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const proxy = new TcpProxy(server, pairs, (server.address() as { port: number }).port);
+    const { port } = server.address() as { port: number };
+    const proxy = new TcpProxy(server, pairs, port, to);
     return proxy;
   }
 
@@ -61,6 +64,12 @@ export class TcpProxy {
     for (const pair of [...this.#pairs]) {
       if (losing.of.test(pair.sent)) pair.client.destroy();
     }
+  }
+
+  /** Leads to another server from now on; the connections to the one before end. */
+  turn(to: number): void {
+    this.#to = to;
+    for (const { client } of [...this.#pairs]) client.destroy();
   }
 
   async close(): Promise<void> {

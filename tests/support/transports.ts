@@ -7,7 +7,11 @@ import {
 } from "../../mod.ts";
 
 /** The runtime that these tests run under. */
-export const runtime: "bun" | "deno" = "Bun" in globalThis ? "bun" : "deno";
+export const runtime: "bun" | "deno" | "node" = "Bun" in globalThis
+  ? "bun"
+  : "Deno" in globalThis
+  ? "deno"
+  : "node";
 
 /** One way in which the suite serves: a transport, plain or with TLS. */
 export interface Variant {
@@ -19,12 +23,15 @@ export interface Variant {
   readonly engine: "Deno.serve" | "Bun.serve" | "tcp";
 }
 
+/** Whose frames those of each runtime's HTTP server are; Node has no engine of its own. */
+const ENGINES = { deno: "Deno.serve", bun: "Bun.serve", node: "tcp" } as const;
+
 /** The transports of this runtime, plain. */
 export const transports: readonly Variant[] = (["http", "tcp"] as const).map((transport) => ({
   name: `${runtime}_${transport}`,
   transport,
   secure: false,
-  engine: transport === "tcp" ? "tcp" : runtime === "bun" ? "Bun.serve" : "Deno.serve",
+  engine: transport === "tcp" ? "tcp" : ENGINES[runtime],
 }));
 
 /** The transports of this runtime, plain and with TLS. */

@@ -1,7 +1,7 @@
 /**
- * Reads the JUnit reports of `deno test` and `bun test` into one list of tests.
+ * Reads the JUnit reports of `deno test`, `bun test` and Node into one list of tests.
  *
- * Both count a `describe` block, or a test with subtests, in their own way; here a test is a leaf,
+ * They count a `describe` block, or a test with subtests, in their own ways; here a test is a leaf,
  * and what holds other tests is counted only when it failed by itself (in a hook, say).
  *
  * @module
@@ -19,12 +19,17 @@ export interface TestResult {
 const SEPARATOR = " > ";
 const TAG = /<(\/?)(testsuite|testcase|failure|error|skipped)\b((?:[^>"]|"[^"]*")*?)(\/?)>/g;
 
-/** Reads one report. */
-export function parseJunit(xml: string): TestResult[] {
-  return leaves(testCases(xml));
+/**
+ * Reads one report.
+ *
+ * @param xml The report.
+ * @param files Whether its outermost suites are the files, as all but Node have it.
+ */
+export function parseJunit(xml: string, files = true): TestResult[] {
+  return leaves(testCases(xml, files ? 1 : 0));
 }
 
-function testCases(xml: string): TestResult[] {
+function testCases(xml: string, outer: number): TestResult[] {
   const found: TestResult[] = [];
   const groups: string[] = [];
   let current: TestResult | undefined;
@@ -37,8 +42,7 @@ function testCases(xml: string): TestResult[] {
       else if (!selfClosing) groups.push(attribute(attributes, "name"));
     } else if (tag === "testcase") {
       if (closing) continue;
-      // The outermost suite is the file.
-      const name = [...groups.slice(1), attribute(attributes, "name")].join(SEPARATOR);
+      const name = [...groups.slice(outer), attribute(attributes, "name")].join(SEPARATOR);
       current = { name, status: "passed", detail: "" };
       found.push(current);
     } else if (current && !closing) {

@@ -8,13 +8,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { run } from "./command.ts";
 import { OUTPUT } from "./output.ts";
 
 /** The environment variables with the flags that a test hands on to a program that it starts. */
-export const FLAG_VARIABLES = { deno: "DUET_STD_DENO_FLAG", bun: "DUET_STD_BUN_FLAG" };
+export const FLAG_VARIABLES = {
+  deno: "DUET_STD_DENO_FLAG",
+  bun: "DUET_STD_BUN_FLAG",
+  node: "DUET_STD_NODE_FLAG",
+};
 
-/** How the two runtimes are told where the names lead. */
+/** How the runtimes are told where the names lead. */
 export interface Binding {
   /** What is bound to what, for people. */
   summary: string;
@@ -22,6 +27,8 @@ export interface Binding {
   denoFlag: string;
   /** Bun's option: a tsconfig.json with `paths`. */
   bunFlag: string;
+  /** Node's option: a module that has names resolved otherwise. */
+  nodeFlag: string;
 }
 
 const PROBE_SECONDS = 20;
@@ -29,6 +36,7 @@ const BUNDLE_SECONDS = 120;
 const FOLDER = `${OUTPUT}/std`;
 const IMPORT_MAP = `${FOLDER}/import_map.json`;
 const BUN_TSCONFIG = `${FOLDER}/tsconfig.json`;
+const NODE_NAMES = `${FOLDER}/names.mjs`;
 
 /** What the tests and the examples import from JSR. */
 const MODULES = [
@@ -61,9 +69,9 @@ export async function bindStd(): Promise<Binding> {
   }
   const used = packages.map((name) => `${name} ${versions.get(name)}`).join(" and ");
   return obstacle === undefined
-    ? bind(`JSR answers: Deno uses ${used}; Bun uses the same, bundled`, real, bundles)
+    ? bind(`JSR answers: Deno uses ${used}; Bun and Node use the same, bundled`, real, bundles)
     : bind(
-      `JSR answers: Deno uses ${used}; Bun uses the stand-ins of tests/std/, ` +
+      `JSR answers: Deno uses ${used}; Bun and Node use the stand-ins of tests/std/, ` +
         `since those could not be bundled (${obstacle})`,
       real,
       standIns(),
@@ -113,14 +121,27 @@ function bind(summary: string, forDeno: Targets, forBun: Targets): Binding {
       "@duet/websocket/bun": fromOutput("bun/mod.ts"),
       "@duet/websocket/client": fromOutput("client/mod.ts"),
       "@duet/websocket/redis": fromOutput("src/redis/mod.ts"),
+      "@duet/websocket/centrifuge": fromOutput("src/centrifuge/mod.ts"),
+      "@duet/websocket/nats": fromOutput("src/nats/mod.ts"),
+      "@duet/websocket/testing": fromOutput("src/testing/mod.ts"),
       "node:test": fromOutput("tests/tools/noting.ts"),
     },
     scopes: { [fromOutput("tests/tools/")]: { "node:test": "node:test" } },
   });
   const paths = mapValues(forBun, (target) => [fromOutput(target)]);
   write(BUN_TSCONFIG, { compilerOptions: { paths } });
+  const names = {
+    ...mapValues(forBun, fileUrl),
+    "node:test": fileUrl("tests/tools/noting.ts"),
+  };
+  writeFileSync(
+    NODE_NAMES,
+    `import { bindNames } from ${JSON.stringify(fileUrl("tests/tools/node_hooks.ts"))};\n` +
+      `bindNames(${JSON.stringify(names)}, ${JSON.stringify(fileUrl("tests/tools/"))});\n`,
+  );
   return {
     summary,
+    nodeFlag: `--import=${fileUrl(NODE_NAMES)}`,
     denoFlag: `--import-map=${resolve(IMPORT_MAP)}`,
     bunFlag: `--tsconfig-override=${resolve(BUN_TSCONFIG)}`,
   };
@@ -135,6 +156,10 @@ function fromOutput(path: string): string {
   if (path.startsWith("jsr:")) return path;
   const found = relative(FOLDER, path) + (path.endsWith("/") ? "/" : "");
   return found.startsWith(".") ? found : `./${found}`;
+}
+
+function fileUrl(path: string): string {
+  return pathToFileURL(path).href;
 }
 
 function write(file: string, content: unknown): void {

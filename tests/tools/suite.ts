@@ -15,7 +15,7 @@ import { addReports, type Report, reportTests } from "./report.ts";
 import { type Binding, FLAG_VARIABLES } from "./std.ts";
 
 /** The programs that run tests. */
-export type Runtime = "deno" | "bun";
+export type Runtime = "deno" | "bun" | "node";
 
 const FILE_SECONDS = 300;
 /** Bun gives a test 5 s unless told; the file's own limit is the one that counts. */
@@ -64,18 +64,21 @@ async function runFile(
   const notes = `${base}.notes`;
   for (const stale of [junit, notes]) rmSync(stale, { force: true });
 
-  const command = runtime === "deno" ? denoTest(file, junit, std) : bunTest(file, junit, std);
+  const command = COMMANDS[runtime](file, junit, std);
   const env = {
     NO_COLOR: "1",
     [NOTES_VARIABLE]: notes,
     [FLAG_VARIABLES.deno]: std.denoFlag,
     [FLAG_VARIABLES.bun]: std.bunFlag,
+    [FLAG_VARIABLES.node]: std.nodeFlag,
   };
   const outcome = await run(command, { timeout, env });
   const report = reportTests({
     outcome,
     timeout,
-    tests: existsSync(junit) ? parseJunit(readFileSync(junit, "utf8")) : undefined,
+    tests: existsSync(junit)
+      ? parseJunit(readFileSync(junit, "utf8"), runtime !== "node")
+      : undefined,
     notes: readNotes(notes),
   });
 
@@ -113,6 +116,24 @@ function bunTest(file: string, junit: string, std: Binding): string[] {
     `./${file}`,
   ];
 }
+
+/** Under Node, whose types are stripped, a test file is a program of its own. */
+function nodeTest(file: string, junit: string, std: Binding): string[] {
+  return [
+    "node_modules/.bin/node",
+    "--disable-warning=ExperimentalWarning",
+    std.nodeFlag,
+    // As the other runtimes do: what a failed test leaves open must not cost a minute.
+    "--test-force-exit",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=junit",
+    `--test-reporter-destination=${junit}`,
+    file,
+  ];
+}
+
+const COMMANDS = { deno: denoTest, bun: bunTest, node: nodeTest };
 
 /** "N passed, N failed", and ", N skipped" where any is. */
 export function formatCounts(passed: number, failed: number, skipped: number): string {

@@ -66,7 +66,7 @@ for (const variant of transports) {
       const { connection } = await gathering.come();
       const wrong: [unknown, unknown, unknown, string][] = [
         ["", "x", undefined, "1 to 255"],
-        ["t", 7, undefined, "a string or a Uint8Array"],
+        ["t", 7, undefined, "a string, a Uint8Array"],
         ["t", "\ud800", undefined, "lone surrogate"],
         ["t", "x".repeat(11), undefined, "maxSendSize is 10"],
         ["t", "\u20ac".repeat(4), undefined, "12 bytes: maxSendSize is 10"],

@@ -10,7 +10,7 @@ import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { patiently } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { cert, echo, handling, key, runtime } from "../support/transports.ts";
+import { cert, echo, handling, key, runtime, transports } from "../support/transports.ts";
 
 const quiet = { debug: 0, tls: { ca: cert } } as const;
 
@@ -185,16 +185,13 @@ describe("handleUpgrade()", () => {
       return "nothing";
     };
     const nothing = {} as IncomingMessage;
-    const http = new WebSocketServer({ debug: 0 });
-    assertEquals(
-      code(() => http.handleUpgrade(nothing, {} as never, Buffer.alloc(0))),
-      "ERR_UNSUPPORTED",
-    );
-    const tcp = new WebSocketServer({ transport: "tcp", debug: 0 });
-    assertEquals(
-      code(() => tcp.handleUpgrade(nothing, {} as never, Buffer.alloc(0))),
-      "ERR_INVALID_ARGUMENT",
-    );
-    void tcp.shutdown();
+    for (const { transport, engine } of transports) {
+      const server = new WebSocketServer({ transport, debug: 0 });
+      assertEquals(
+        code(() => server.handleUpgrade(nothing, {} as never, Buffer.alloc(0))),
+        engine === "tcp" ? "ERR_INVALID_ARGUMENT" : "ERR_UNSUPPORTED",
+      );
+      void server.shutdown();
+    }
   });
 });

@@ -16,14 +16,18 @@ interface Runtimes {
 }
 
 const runtimes = globalThis as unknown as Runtimes;
-const LISTENERS: [name: string, listen: (path: string) => unknown][] = [
-  [
-    runtime === "bun" ? "Bun.listen" : "Deno.listen",
-    (path) =>
-      runtime === "bun"
-        ? (socket: unknown) => runtimes.Bun.listen({ unix: path, socket, allowHalfOpen: true })
-        : runtimes.Deno.listen({ transport: "unix", path }),
-  ],
+type Listener = [name: string, listen: (path: string) => unknown];
+const OWN: Record<typeof runtime, Listener[]> = {
+  bun: [[
+    "Bun.listen",
+    (path) => (socket: unknown) => runtimes.Bun.listen({ unix: path, socket, allowHalfOpen: true }),
+  ]],
+  deno: [["Deno.listen", (path) => runtimes.Deno.listen({ transport: "unix", path })]],
+  // Its own are those of node:net.
+  node: [],
+};
+const LISTENERS: Listener[] = [
+  ...OWN[runtime],
   ["node:net", (path) => {
     const server = createServer();
     server.listen(path);

@@ -118,6 +118,10 @@ export const handlers: ConnectionHandlers<Player>[] = [
 
 // @ts-expect-error text is not bytes
 connection.sendBinary("text");
+// @ts-expect-error the bytes of a Blob are not in memory
+connection.send(new Blob());
+// @ts-expect-error there are two orders
+new WebSocketServer({ messageOrder: "any" });
 // @ts-expect-error bytes are not text
 connection.sendUtf8(new Uint8Array());
 // @ts-expect-error an object is no message

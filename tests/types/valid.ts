@@ -197,6 +197,16 @@ async function talk(connection: WebSocketConnection): Promise<void> {
   else if (message !== null) connection.send("binary", message);
   for await (const message of connection) connection.send(message);
   connection.send("ping", new Uint8Array());
+  for (const data of [new ArrayBuffer(1), new SharedArrayBuffer(1), Float64Array.of(1)]) {
+    connection.send(data);
+    connection.send("binary", new DataView(new ArrayBuffer(1)));
+  }
+  exactly<ReadableStream<string | Uint8Array>>()(connection.readable, true);
+  await connection.readable.pipeTo(connection.writable);
+  await new ReadableStream<string>().pipeTo(connection.writable);
+  await new ReadableStream<Uint8Array<ArrayBuffer>>().pipeTo(connection.writable);
+  const signal: AbortSignal = connection.signal;
+  await connection.drained({ signal });
   connection.ping("text");
   connection.disconnect(4000, "bye");
   connection.httpError(403, { body: "no", headers: { "X-Why": "so" } });

@@ -268,13 +268,19 @@ function readParameters(offer: ExtensionOffer): DeflateParameters | undefined {
 
 class DeflateSession extends SharingSession {
   readonly rsv = RSV1;
+  readonly parameters: readonly [name: string, value: string | undefined][];
+  readonly deflater: MessageDeflater;
+  readonly inflater: MessageInflater;
 
   constructor(
-    readonly parameters: readonly [name: string, value: string | undefined][],
-    readonly deflater: MessageDeflater,
-    readonly inflater: MessageInflater,
+    parameters: readonly [name: string, value: string | undefined][],
+    deflater: MessageDeflater,
+    inflater: MessageInflater,
   ) {
     super();
+    this.parameters = parameters;
+    this.deflater = deflater;
+    this.inflater = inflater;
   }
 
   get shareKey(): number {

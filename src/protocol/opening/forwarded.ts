@@ -25,6 +25,16 @@ export function parseForwardedFor(field: string): (ForwardedNode | undefined)[] 
   return field.split(",").map((it) => readNode(it.trim()));
 }
 
+/** What one proxy says in `Forwarded` of the request that it was sent (RFC 7239 §4). */
+export interface ForwardedElement {
+  /** Where the request came from; undefined where that is not told, or hidden. */
+  readonly node: ForwardedNode | undefined;
+  /** The scheme, as it stands there. */
+  readonly proto: string | undefined;
+  /** The `Host` field of the request, as it stands there. */
+  readonly host: string | undefined;
+}
+
 /** One pair of `Forwarded` with its separator. It can match in one way only, so it takes linear time. */
 const PAIR =
   /[\t ]*([!#$%&'*+\-.^_`|~\dA-Za-z]+)=([!#$%&'*+\-.^_`|~\dA-Za-z]+|"(?:[^"\\]|\\[^])*")[\t ]*(;|,|$)/y;
@@ -45,24 +55,43 @@ const PAIR =
  * ```
  */
 export function parseForwarded(field: string): (ForwardedNode | undefined)[] | undefined {
-  const nodes: (ForwardedNode | undefined)[] = [];
-  const names = new Set<string>();
-  let node: ForwardedNode | undefined;
+  return parseForwardedElements(field)?.map(({ node }) => node);
+}
+
+/**
+ * Reads all of `Forwarded` that is known here (RFC 7239 §4).
+ *
+ * @param field The field's value; repeated fields joined with commas.
+ * @returns The elements in order; undefined when the field breaks the grammar.
+ *
+ * @example
+ * ```ts
+ * import { parseForwardedElements } from "@duet/websocket/protocol";
+ *
+ * const [{ proto, host }] = parseForwardedElements('for=192.0.2.1;proto=https;host="a.example"')!;
+ * console.assert(proto === "https" && host === "a.example");
+ * ```
+ */
+export function parseForwardedElements(field: string): ForwardedElement[] | undefined {
+  const elements: ForwardedElement[] = [];
+  const told = new Map<string, string>();
   let pair: RegExpExecArray | null;
   PAIR.lastIndex = 0;
   do {
     pair = PAIR.exec(field);
     if (pair === null) return undefined;
     const [, name, value, end] = pair;
-    if (names.has(name.toLowerCase())) return undefined;
-    names.add(name.toLowerCase());
-    if (name.toLowerCase() === "for") node = readNode(unquote(value));
+    if (told.has(name.toLowerCase())) return undefined;
+    told.set(name.toLowerCase(), unquote(value));
     if (end === ";") continue;
-    nodes.push(node);
-    node = undefined;
-    names.clear();
+    elements.push({
+      node: readNode(told.get("for") ?? ""),
+      proto: told.get("proto"),
+      host: told.get("host"),
+    });
+    told.clear();
   } while (pair[3] !== "");
-  return nodes;
+  return elements;
 }
 
 function unquote(value: string): string {

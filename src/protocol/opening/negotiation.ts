@@ -9,7 +9,11 @@ import { isToken } from "./token.ts";
 class Scanner {
   #at = 0;
 
-  constructor(readonly text: string) {}
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 
   blanks(): void {
     while (this.text[this.#at] === " " || this.text[this.#at] === "\t") this.#at++;

@@ -1,5 +1,5 @@
 import { messageOf, WebSocketError } from "../../base/errors.ts";
-import { CloseCode, PermessageDeflate } from "../../protocol/mod.ts";
+import { CloseCode, PermessageDeflate, unmapped } from "../../protocol/mod.ts";
 import { bunApi, type BunHttpServer, type BunTls, type BunWebSocketHandlers } from "../bun_api.ts";
 import type {
   Address,
@@ -29,6 +29,7 @@ export class BunHttpTransport implements Transport {
     enginePongs: true,
     pause: true,
     socket: false,
+    listen: false,
     mount: true,
   };
   static readonly listens: ListenAbilities = {
@@ -118,7 +119,7 @@ export class BunHttpTransport implements Transport {
   ): Response | Promise<Response> {
     const mounted = prepared !== undefined;
     const address = server.requestIP(request);
-    const remote: Address = { ip: address?.address ?? "", port: address?.port ?? 0 };
+    const remote: Address = { ip: unmapped(address?.address ?? ""), port: address?.port ?? 0 };
     const decision = decide(this.#host, request, remote, undefined, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise

@@ -31,6 +31,7 @@ export class DenoHttpTransport implements Transport {
     enginePongs: true,
     pause: false,
     socket: false,
+    listen: false,
     mount: true,
   };
   static readonly listens: ListenAbilities = {

@@ -110,12 +110,16 @@ function decisionOf(
 ): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
+  // Nothing of it is looked at here: to ask for its body would cost an engine what it knows of its length.
+  if ("response" in answer) {
+    host.refused(remote, answer.response.status, "");
+    return answer.response;
+  }
   if (!("body" in answer)) return refusal(host, remote, 403);
-  const { status, headers } = answer;
+  const { status, headers, body } = answer;
   host.refused(remote, status, reasonOf(answer));
   // A status that cannot have a body, such as 304, does not take an empty one either.
-  const body = answer.body.length > 0 ? answer.body as string : null;
-  return new Response(body, { status, headers });
+  return new Response(body.length > 0 ? body as string : null, { status, headers });
 }
 
 const REASONS: Readonly<Record<Refusal | 400, string>> = {

@@ -1,3 +1,4 @@
+import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { BunSocket, BunSocketHandlers } from "../bun_api.ts";
 import type { Address } from "../transport.ts";
@@ -67,7 +68,7 @@ export class BunByteSocket implements ByteSocket {
   }
 
   get remote(): Address {
-    return { ip: this.native.remoteAddress ?? "", port: this.native.remotePort ?? 0 };
+    return { ip: unmapped(this.native.remoteAddress ?? ""), port: this.native.remotePort ?? 0 };
   }
 
   get unwritten(): number {

@@ -1,4 +1,5 @@
 import { WebSocketError } from "../../base/errors.ts";
+import { currentRuntime, type Runtime } from "../runtime.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 
 /** How TLS is spoken with a server. */
@@ -14,6 +15,14 @@ export interface DialTls {
   readonly rejectUnauthorized: boolean;
 }
 
+/** An HTTP proxy that is asked to connect. */
+export interface DialProxy {
+  readonly hostname: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`. */
+  readonly authorization: string | undefined;
+}
+
 /** Where to connect to. */
 export interface DialOptions {
   readonly hostname: string;
@@ -21,6 +30,7 @@ export interface DialOptions {
   /** The path of a Unix socket, which takes the place of the two above. */
   readonly unix: string | undefined;
   readonly tls: DialTls | undefined;
+  readonly proxy: DialProxy | undefined;
   /** Gives it up. */
   readonly signal: AbortSignal;
   /** Told of the socket, whose sink it has to set, before anything is read. */
@@ -32,7 +42,7 @@ export interface DialOptions {
 /** Connects to a server with a runtime's own sockets; rejects when that fails. */
 export type Dial = (options: DialOptions) => Promise<void>;
 
-const dials = new Map<string, Dial>();
+const dials = new Map<Runtime, Dial>();
 
 /**
  * Makes a runtime's sockets available; the entry point does so for those it brings.
@@ -40,24 +50,24 @@ const dials = new Map<string, Dial>();
  * @param runtime The runtime.
  * @param dial Its function.
  */
-export function provideDial(runtime: "deno" | "bun", dial: Dial): void {
+export function provideDial(runtime: Runtime, dial: Dial): void {
   dials.set(runtime, dial);
 }
 
 /**
  * Finds the function for this runtime.
  *
+ * @param proxied Whether it goes by way of a proxy, for which every runtime takes Node's sockets.
  * @returns The name of its transport, and the function.
  * @throws {WebSocketError} ERR_UNSUPPORTED when there is none.
  */
-export function selectDial(): { name: "deno_tcp" | "bun_tcp"; dial: Dial } {
-  // Bun imitates a little of Deno, so Bun is asked for first.
-  const runtime = "Bun" in globalThis ? "bun" : "deno";
-  const dial = dials.get(runtime);
-  if (dial === undefined || !(runtime === "bun" || "Deno" in globalThis)) {
+export function selectDial(proxied: boolean): { name: `${Runtime}_tcp`; dial: Dial } {
+  const runtime = currentRuntime();
+  const dial = runtime && dials.get(proxied ? "node" : runtime);
+  if (runtime === undefined || dial === undefined) {
     throw new WebSocketError(
       "ERR_UNSUPPORTED",
-      "Cannot connect on this runtime: use Deno or Bun, and import @duet/websocket/client",
+      "Cannot connect on this runtime: use Deno, Bun or Node, and import @duet/websocket/client",
     );
   }
   return { name: `${runtime}_tcp`, dial };

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { unmapped } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { Address, TransportHost } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
@@ -28,7 +29,7 @@ function tcpHandleOf(socket: Socket): TcpHandle | undefined {
     : undefined;
 }
 
-/** A socket that a server of `node:net`, `node:tls`, `node:http` or `node:https` has accepted. */
+/** A socket of `node:net` or `node:tls`, accepted or connected. */
 export class NodeByteSocket implements ByteSocket, Expiring {
   readonly native: Socket;
   readonly remote: Address;
@@ -37,7 +38,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   sink!: ByteSink;
   unwritten = 0;
   readonly #tcp: TcpHandle | undefined;
-  readonly #host: TransportHost;
+  readonly #host: Pick<TransportHost, "report">;
   #paused = false;
   // How much had been read when it was paused.
   #bytesRead = 0;
@@ -50,9 +51,9 @@ export class NodeByteSocket implements ByteSocket, Expiring {
    * @param secure Whether it speaks TLS.
    * @param host Told of what fails.
    */
-  constructor(socket: Socket, secure: boolean, host: TransportHost) {
+  constructor(socket: Socket, secure: boolean, host: Pick<TransportHost, "report">) {
     this.native = socket;
-    this.remote = { ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+    this.remote = { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
     this.secure = secure;
     this.#host = host;
     this.#tcp = secure ? tcpHandleOf(socket) : undefined;

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer, Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from "node:tls";
+import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { TlsOptions } from "../tls_options.ts";
 import type { ListeningAddress, ListenOptions, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
+import { nodeTls } from "./node_tls.ts";
 import { TlsWait } from "./tls_wait.ts";
 
 /**
@@ -25,13 +27,7 @@ export function isNodeServer(listener: unknown): listener is NetServer {
  * @returns The server, which does not listen yet.
  */
 export function nodeServer(tls: TlsOptions | undefined): NetServer {
-  if (tls === undefined) return createServer({ allowHalfOpen: true });
-  const { ca, ALPNProtocols, ...others } = tls;
-  return createTlsServer({
-    ...others,
-    ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
-    ...(ALPNProtocols !== undefined && { ALPNProtocols: [...ALPNProtocols] }),
-  });
+  return tls === undefined ? createServer({ allowHalfOpen: true }) : createTlsServer(nodeTls(tls));
 }
 
 /** Serves the connections that a `node:net` or `node:tls` server of the caller's own accepts. */
@@ -119,7 +115,11 @@ export class NodeListener {
     this.#waiting.delete(raw);
     wait?.done();
     if (this.#verifies && !(socket as TLSSocket).authorized) {
-      this.#host.refused({ ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }, 0, "");
+      this.#host.refused(
+        { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 },
+        0,
+        "",
+      );
       socket.destroy();
       return;
     }

@@ -8,6 +8,7 @@ export const TCP_CAPABILITIES: Capabilities = {
   enginePongs: false,
   pause: true,
   socket: true,
+  listen: true,
   mount: false,
 };
 
@@ -18,3 +19,6 @@ export const TCP_LISTENS: ListenAbilities = {
   reusePort: true,
   renewal: true,
 };
+
+/** What those of Node can: before its version 23.1 they do not hear of `reusePort`, and would not say so. */
+export const NODE_LISTENS: ListenAbilities = { ...TCP_LISTENS, reusePort: false };

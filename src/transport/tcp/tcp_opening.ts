@@ -191,7 +191,10 @@ class TcpOpening implements ByteSink, Expiring {
   }
 
   #reply(head: RequestHead, answer: Answer): void {
-    if (this.#gone) return;
+    if (this.#gone) {
+      if ("response" in answer) cancelBody(answer.response);
+      return;
+    }
     if (answer.status === 0) {
       this.#dismiss(0);
     } else if ("extensions" in answer) {
@@ -208,6 +211,15 @@ class TcpOpening implements ByteSink, Expiring {
     } else if ("body" in answer) {
       this.#host.refused(this.#peer.remote, answer.status, reasonOf(answer));
       this.#answer(answer);
+    } else if ("response" in answer) {
+      const { status, headers, response } = answer;
+      try {
+        this.#answer({ status, headers, body: response.body });
+      } catch (error) {
+        this.#refuse(handlerError("handshake", error));
+        return;
+      }
+      this.#host.refused(this.#peer.remote, status, "");
     }
   }
 
@@ -292,6 +304,12 @@ class TcpOpening implements ByteSink, Expiring {
     this.#held = NONE;
     this.#cancelDeadline();
   }
+}
+
+/** Gives up a body that nobody will read; one that is in use is its user's. */
+function cancelBody({ body }: Response): void {
+  // A source that fails to stop has nobody left who waits for it.
+  if (body?.locked === false) body.cancel().catch(() => {});
 }
 
 const NOTHING = new Uint8Array(0);

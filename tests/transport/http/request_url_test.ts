@@ -157,7 +157,7 @@ for (const variant of variants.filter(({ transport }) => transport === "http")) 
   for (const [way, start] of Object.entries(ways)) {
     describe(`what is asked for over ${variant.name}, ${way}`, () => {
       for (const row of ROWS) {
-        const right = row[runtime] ?? row.right;
+        const right = row[runtime as "deno" | "bun"] ?? row.right;
         it(`${row.rule}: ${right}`, async () => {
           const told = new Journal<Told>();
           await using served = await start(variant, told);
