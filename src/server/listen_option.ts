@@ -25,7 +25,7 @@ export interface ListenAddress {
   readonly tls?: TlsOptions | undefined;
   /**
    * Whether several processes may listen on this port, between which the system shares out those who connect
-   * (SO_REUSEPORT); default false. Not on `deno_http`.
+   * (SO_REUSEPORT); default false. Not on `deno_http`, nor under Node.
    */
   readonly reusePort?: boolean | undefined;
 }

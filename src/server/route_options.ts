@@ -6,27 +6,34 @@ import {
   type ConnectionHandlers,
   readHandlers,
 } from "../connection/handlers.ts";
-import { type OptionName, OPTIONS, readOption } from "./option_table.ts";
+import { OPTIONS, readOption } from "./option_table.ts";
 import type { OptionsOf } from "./options.ts";
 import type { RouteParams } from "./route_params.ts";
 
-/** Options that may be another for one route. */
-const ROUTE_OPTIONS = [
-  "allowedOrigins",
-  "connectionClass",
-  "subprotocol",
-  "selectSubprotocol",
-  "maxRecvSize",
-  "maxSendSize",
-  "compressionThreshold",
-] as const satisfies OptionName[];
-
 /**
- * The names of those.
+ * The names of the options that may be another for one route.
  *
  * @internal
  */
-type RouteOption = (typeof ROUTE_OPTIONS)[number];
+type RouteOption =
+  | "allowedOrigins"
+  | "connectionClass"
+  | "subprotocol"
+  | "selectSubprotocol"
+  | "maxRecvSize"
+  | "maxSendSize"
+  | "compressionThreshold";
+
+/** Those; each of them has to be here. */
+const ROUTE_OPTIONS: Readonly<Record<RouteOption, true>> = {
+  allowedOrigins: true,
+  connectionClass: true,
+  subprotocol: true,
+  selectSubprotocol: true,
+  maxRecvSize: true,
+  maxSendSize: true,
+  compressionThreshold: true,
+};
 
 /** A connection of class `C` that came by a route: its `params` are those of the route's pattern. */
 export type Routed<C extends WebSocketConnection, Pattern extends string> = C & {
@@ -72,9 +79,9 @@ export function readRoute(given: object): RouteSettings {
 }
 
 function checkName(name: string): asserts name is RouteOption {
-  if ((ROUTE_OPTIONS as readonly string[]).includes(name)) return;
+  if (Object.hasOwn(ROUTE_OPTIONS, name)) return;
   const why = Object.hasOwn(OPTIONS, name)
-    ? `it is the whole server's. A route takes handlers, ${ROUTE_OPTIONS.join(", ")}`
+    ? `it is the whole server's. A route takes handlers, ${Object.keys(ROUTE_OPTIONS).join(", ")}`
     : (CONNECTION_EVENTS as readonly string[]).includes(name)
     ? "beside options, put it into handlers"
     : "there is none";
