@@ -25,7 +25,7 @@ export interface ListenAddress {
   readonly tls?: TlsOptions | undefined;
   /**
    * Whether several processes may listen on this port, between which the system shares out those who connect
-   * (SO_REUSEPORT); default false. Not on `deno_http`, nor under Node.
+   * (SO_REUSEPORT); default false. Not on `deno_http`; under Node from 22.12 on.
    */
   readonly reusePort?: boolean | undefined;
 }

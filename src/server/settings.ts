@@ -116,7 +116,7 @@ function checkEntry(entry: ListenEntry, { name, capabilities, listens }: Listeni
     throw unsupported('use "listen" for a listener', name, "its HTTP server makes its own");
   }
   if (reusePort && !listens.reusePort) {
-    throw unsupported('use "reusePort"', name, "the runtime does not offer it to every program");
+    throw unsupported('use "reusePort"', name, "the runtime has it for its own tools only");
   }
   if (tls === undefined) return;
   if (path !== undefined && !listens.tlsOnPath) {

@@ -267,7 +267,7 @@ for (const variant of transports) {
         }
       });
 
-      if (transport === "tcp") testAlpn(start);
+      if (engine === "tcp") testAlpn(start);
       else {
         it("ALPNProtocols is refused by name, with what to do", () => {
           const agreed = { ...tls, ALPNProtocols: ["http/1.1"] };

@@ -8,7 +8,7 @@ import { HttpError, RequestHead, requestUrl, unmapped } from "../../protocol/mod
 import { isPeerGone } from "../accept_failure.ts";
 import { nodeTls } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
-import { NODE_LISTENS, TCP_CAPABILITIES } from "../tcp/tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "../tcp/tcp_capabilities.ts";
 import type {
   Capabilities,
   ListenAbilities,
@@ -28,7 +28,7 @@ const LOOK_MS = 1000;
 /** A `node:http` or `node:https` server of our own, whose upgrades are opened as `handleUpgrade()` does. */
 export class NodeHttpTransport implements Transport {
   static readonly capabilities: Capabilities = { ...TCP_CAPABILITIES, listen: false };
-  static readonly listens: ListenAbilities = NODE_LISTENS;
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #server: Server | null = null;
   // The requests whose responses have not gone out whole.

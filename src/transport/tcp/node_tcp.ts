@@ -10,12 +10,12 @@ import type {
 } from "../transport.ts";
 import { isNodeServer, NodeListener, nodeServer } from "./node_listener.ts";
 import { openUpgrade } from "./node_upgrade.ts";
-import { NODE_LISTENS, TCP_CAPABILITIES } from "./tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "./tcp_capabilities.ts";
 
 /** Raw TCP or TLS on `node:net` and `node:tls`. */
 export class NodeTcpTransport implements Transport {
   static readonly capabilities: Capabilities = TCP_CAPABILITIES;
-  static readonly listens: ListenAbilities = NODE_LISTENS;
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #listener: NodeListener | null = null;
 

@@ -19,6 +19,3 @@ export const TCP_LISTENS: ListenAbilities = {
   reusePort: true,
   renewal: true,
 };
-
-/** What those of Node can: before its version 23.1 they do not hear of `reusePort`, and would not say so. */
-export const NODE_LISTENS: ListenAbilities = { ...TCP_LISTENS, reusePort: false };
