@@ -24,16 +24,15 @@ type RouteOption =
   | "maxSendSize"
   | "compressionThreshold";
 
-/** Those; each of them has to be here. */
-const ROUTE_OPTIONS: Readonly<Record<RouteOption, true>> = {
-  allowedOrigins: true,
-  connectionClass: true,
-  subprotocol: true,
-  selectSubprotocol: true,
-  maxRecvSize: true,
-  maxSendSize: true,
-  compressionThreshold: true,
-};
+const ROUTE_OPTIONS: readonly RouteOption[] = [
+  "allowedOrigins",
+  "connectionClass",
+  "subprotocol",
+  "selectSubprotocol",
+  "maxRecvSize",
+  "maxSendSize",
+  "compressionThreshold",
+];
 
 /** A connection of class `C` that came by a route: its `params` are those of the route's pattern. */
 export type Routed<C extends WebSocketConnection, Pattern extends string> = C & {
@@ -79,9 +78,9 @@ export function readRoute(given: object): RouteSettings {
 }
 
 function checkName(name: string): asserts name is RouteOption {
-  if (Object.hasOwn(ROUTE_OPTIONS, name)) return;
+  if ((ROUTE_OPTIONS as readonly string[]).includes(name)) return;
   const why = Object.hasOwn(OPTIONS, name)
-    ? `it is the whole server's. A route takes handlers, ${Object.keys(ROUTE_OPTIONS).join(", ")}`
+    ? `it is the whole server's. A route takes handlers, ${ROUTE_OPTIONS.join(", ")}`
     : (CONNECTION_EVENTS as readonly string[]).includes(name)
     ? "beside options, put it into handlers"
     : "there is none";

@@ -107,6 +107,18 @@ for (const variant of transports) {
       assertEquals([count, opened, refused.entries.length], [1, 1, 1]);
     });
 
+    it("counts who is refused with a Response", async () => {
+      await using served = await serve(variant, {
+        onConnect: (_server, connection) =>
+          void connection.on({ handshake: () => new Response("pay first", { status: 402 }) }),
+      });
+      using refused = listen("duet.refused", served);
+      assertEquals((await RawClient.ask(served.url, upgradeRequest())).status, 402);
+      assertEquals((await refused.next()).status, 402);
+      const { refused: count, opened } = served.server.statistics;
+      assertEquals([count, opened], [1, 0]);
+    });
+
     it("a peer that onConnect turns away is refused, and so is one whose onAccept throws", async () => {
       await using served = await serve(variant, {
         onAccept: () => Promise.reject(new Error("not you")),
