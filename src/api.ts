@@ -83,6 +83,9 @@ export {
   type PermessageDeflateOptions,
   ProtocolError,
 } from "./protocol/mod.ts";
+export type { DiagnosticEvents } from "./server/diagnostics.ts";
+export type { ServerStatistics } from "./server/statistics.ts";
+export type { ShutdownOptions } from "./server/leaving.ts";
 export {
   type AcceptInfo,
   type AnyServer,
@@ -93,9 +96,12 @@ export {
   type WebSocketServerOptions,
   type WritableCallback,
 } from "./server/server.ts";
+export type { ListenAddress } from "./server/listen_option.ts";
+export type { TlsOptions } from "./transport/tls_options.ts";
 export type {
   Address,
   Capabilities,
+  ListeningAddress,
   RequestInfo,
   TransportName,
   UpgradeEvent,

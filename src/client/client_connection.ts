@@ -11,6 +11,7 @@ import { type OpeningAgreement, RequestHead, type ResponseHead } from "../protoc
 import { tidyDeadlines } from "../transport/deadlines.ts";
 import type { TransportName } from "../transport/transport.ts";
 import type { ByteSocket } from "../transport/tcp/byte_socket.ts";
+import { Traffic } from "../transport/traffic.ts";
 import { FrameChannel } from "../transport/tcp/frame_channel.ts";
 import { TCP_CAPABILITIES } from "../transport/tcp/tcp_capabilities.ts";
 import type { ClientSettings } from "./client_options.ts";
@@ -70,7 +71,8 @@ export function openClient(
   connection.on(settings.handlers);
   const session = sessionOf(connection);
   const log = new LeveledLogger(settings);
-  session.attach(clientHost(parts, log), socket);
+  const host = clientHost(parts, log);
+  session.attach(host, socket);
   session.head = request;
   const handshake = new Handshake(new HandshakeRequest(request, secure), () => true);
   for (const [name, value] of response) handshake.response.headers.append(name, value);
@@ -83,8 +85,9 @@ export function openClient(
     life: session,
     opened: (channel: FrameChannel) => session.open(channel),
   };
-  const host = { limits: settings, trace };
-  const channel = new FrameChannel(socket, opening, host, agreed.extensions, true);
+  const { traffic } = host;
+  const channelHost = { limits: settings, trace, traffic };
+  const channel = new FrameChannel(socket, opening, channelHost, agreed.extensions, true);
   socket.sink = channel;
   session.delivery.awaitClaim();
   return { connection, readOn: channel.start(NOTHING, opening, rest) };
@@ -107,6 +110,8 @@ function clientHost(
     closeTimeout: settings.closeTimeout,
     transport: { name: transport, capabilities: TCP_CAPABILITIES },
     topics: NO_TOPICS,
+    traffic: new Traffic(),
+    slow() {},
     opened(connection) {
       open++;
       const { silenceMax, silenceCheckInterval = silenceMax / 2 } = settings;

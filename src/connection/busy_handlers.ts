@@ -25,6 +25,11 @@ export class BusyHandlers implements Expiring {
     this.#owner = owner;
   }
 
+  /** Whether none runs. */
+  get idle(): boolean {
+    return this.#count === 0;
+  }
+
   /** Whether no further handler may be called now. */
   get full(): boolean {
     const { maxConcurrentMessages, maxBufferedAmount } = this.#owner.host;

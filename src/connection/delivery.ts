@@ -3,6 +3,7 @@ import { signalOf, type WaitOptions } from "../base/signal.ts";
 import { isThenable } from "../base/thenable.ts";
 import { CloseCode, ProtocolError } from "../protocol/mod.ts";
 import type { Channel, MessageListener } from "../transport/channel.ts";
+import type { Traffic } from "../transport/traffic.ts";
 import { type ConnectionHandlers, MESSAGE_EVENTS } from "./handlers.ts";
 import { Inbox, type Message } from "./inbox.ts";
 import { Pulls } from "./pulls.ts";
@@ -19,6 +20,7 @@ export interface DeliveryOwner {
     /** How many messages may be with handlers at once; 1 for one after the other. */
     readonly maxConcurrentMessages: number;
     warn(message: string, connection: object): void;
+    readonly traffic: Traffic;
   };
   /** Answers a Ping frame. */
   answerPing(payload: Uint8Array): unknown;
@@ -69,6 +71,12 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     return this.#full;
   }
 
+  /** Whether no message waits or is being dealt with. */
+  get idle(): boolean {
+    if (this.waits) return false;
+    return this.#pulls === null ? this.#busy?.idle ?? true : !this.#pulls.empty;
+  }
+
   /** What bounds the handlers that run. */
   get host(): DeliveryOwner["host"] {
     return this.#owner.host;
@@ -95,11 +103,13 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
   // What the channel tells.
 
   text(data: string): void {
+    this.#owner.host.traffic.messagesReceived++;
     if (this.#holding) this.#hold(data);
     else this.#tellText(data);
   }
 
   binary(data: Uint8Array): void {
+    this.#owner.host.traffic.messagesReceived++;
     if (this.#holding) this.#hold(data);
     else this.#tellBinary(data);
   }

@@ -51,6 +51,7 @@ export class Liveness {
         session.probe();
       } else if (session.silentChecks++ * this.#interval >= this.#silenceMax) {
         // The first silent check told that nothing had come since the one before it.
+        session.slow(true);
         channel.terminate();
       } else {
         session.probe();

@@ -4,11 +4,18 @@ import { WebSocketError } from "../base/errors.ts";
 import { signalOf, unlessAborted, type WaitOptions } from "../base/signal.ts";
 import { checkWellFormed, MAX_CONTROL_PAYLOAD } from "../protocol/mod.ts";
 import type { Channel, SharedMessage } from "../transport/channel.ts";
+import type { Traffic } from "../transport/traffic.ts";
 
 /** What an outbox needs of its connection. */
 export interface OutboxOwner {
   /** The bounds on what waits to be sent, in bytes. */
-  readonly host: { readonly highWaterMark: number; readonly maxBufferedAmount: number };
+  readonly host: {
+    readonly highWaterMark: number;
+    readonly maxBufferedAmount: number;
+    readonly traffic: Traffic;
+  };
+  /** More waits than should; with `dropped`, so much that the peer is given up. */
+  slow(dropped: boolean): void;
   report(error: WebSocketError): void;
   terminate(): void;
 }
@@ -38,7 +45,9 @@ export class Outbox {
     if (channel === null) return false;
     if (typeof data !== "string") throw noText();
     if (data.length * 3 > this.maxSendSize) this.#checkSize(Buffer.byteLength(data));
-    return channel.sendText(data) <= this.#owner.host.highWaterMark || this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    return channel.sendText(data) <= host.highWaterMark || this.#overflow();
   }
 
   sendBinary(data: BinaryData): boolean {
@@ -46,7 +55,9 @@ export class Outbox {
     if (channel === null) return false;
     const bytes = isBytes(data) ? data : bytesOf("sendBinary()", data);
     if (bytes.length > this.maxSendSize) this.#checkSize(bytes.length);
-    return channel.sendBinary(bytes) <= this.#owner.host.highWaterMark || this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    return channel.sendBinary(bytes) <= host.highWaterMark || this.#overflow();
   }
 
   /** Sends a message that goes to others too; returns whether the connection was open. */
@@ -54,7 +65,9 @@ export class Outbox {
     const { channel } = this;
     if (channel === null) return false;
     if (message.size > this.maxSendSize) this.#checkSize(message.size);
-    if (channel.sendShared(message) > this.#owner.host.highWaterMark) this.#overflow();
+    const { host } = this.#owner;
+    host.traffic.messagesSent++;
+    if (channel.sendShared(message) > host.highWaterMark) this.#overflow();
     return true;
   }
 
@@ -83,6 +96,7 @@ export class Outbox {
       // Not yet told to wait, nobody is too slow, however large this one message is.
       this.#overflowed = true;
       channel.notifyDrained();
+      this.#owner.slow(false);
     } else if (channel.bufferedAmount > maxBufferedAmount) {
       this.giveUp(`more than ${maxBufferedAmount} bytes`);
     }
@@ -91,6 +105,7 @@ export class Outbox {
 
   /** Drops a peer that takes less than it is sent. */
   giveUp(held: string): void {
+    this.#owner.slow(true);
     this.#owner.report(
       new WebSocketError(
         "ERR_TOO_SLOW",

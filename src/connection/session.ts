@@ -1,6 +1,7 @@
 import { WebSocketError } from "../base/errors.ts";
 import { CloseCode, closePayload, ProtocolError, type RequestHead } from "../protocol/mod.ts";
 import type { Channel, LifeListener, SharedMessage } from "../transport/channel.ts";
+import type { Traffic } from "../transport/traffic.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../transport/deadlines.ts";
 import { incomingOf } from "../transport/incoming.ts";
 import type {
@@ -32,10 +33,14 @@ export interface ConnectionHost {
   readonly closeTimeout: number;
   readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   readonly topics: ConnectionTopics<Session>;
+  readonly traffic: Traffic;
   opened(connection: object): void;
   /** The application, or what bounds its sending, has ended it. */
   left?(connection: object): void;
-  closed(connection: object): void;
+  /** It has ended; with code 1006 and no reason where it never was open. */
+  closed(connection: object, code: number, reason: string): void;
+  /** Its peer takes less than it is sent, or with `dropped` was given up for that or for its silence. */
+  slow(connection: object, dropped: boolean): void;
   report(error: Error, connection: object): void;
   /** Logs what the application should know. */
   warn(message: string, connection: object): void;
@@ -299,6 +304,10 @@ export class Session
     this.outbox.giveUp(`publications to ${JSON.stringify(topic)} with so many keys`);
   }
 
+  slow(dropped: boolean): void {
+    this.host.slow(this.connection, dropped);
+  }
+
   // What the delivery tells.
 
   answerPing(payload: Uint8Array): unknown {
@@ -319,7 +328,7 @@ export class Session
     this.state = "disconnected";
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
     this.live = this.#peer = null;
-    this.host.closed(this.connection);
+    this.host.closed(this.connection, code, reason);
     this.delivery.end();
     this.delivery.call(this.delivery.handlers.disconnect, code, reason);
   }

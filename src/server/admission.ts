@@ -7,6 +7,7 @@ import type { ConnectionHandlers } from "../connection/handlers.ts";
 import type { ConnectionHost } from "../connection/session.ts";
 import type { Opening, Peer, Refusal, Transport, TransportKind } from "../transport/transport.ts";
 import type { Hub } from "../topics/hub.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import { type Endpoint, type OpeningHost, ServerOpening } from "./opening.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
 import { placeOf, type Reports } from "./reports.ts";
@@ -28,6 +29,7 @@ export interface AdmissionParts<S, C extends WebSocketConnection> {
   readonly transport: Transport;
   readonly kind: TransportKind;
   readonly hub: Hub;
+  readonly diagnostics: Diagnostics;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Aborted once nobody is let in any more. */
   readonly stopping: AbortSignal;
@@ -184,7 +186,7 @@ export class Admission<S, C extends WebSocketConnection> {
 
 /** The server as its connections see it: values beside each other, since they are read for every message. */
 function connectionHost<S, C extends WebSocketConnection>(
-  { settings, roster, reports, transport, kind, hub }: AdmissionParts<S, C>,
+  { settings, roster, reports, transport, kind, hub, diagnostics }: AdmissionParts<S, C>,
 ): ConnectionHost {
   const { log } = reports;
   return {
@@ -206,16 +208,20 @@ function connectionHost<S, C extends WebSocketConnection>(
       },
     },
     topics: hub,
+    traffic: diagnostics.counts.traffic,
     opened(opened) {
       const connection = opened as C;
       roster.ready.add(connection);
+      diagnostics.opened(connection);
       if (log.level >= 3) log.info(`${placeOf(connection)} is connected`);
     },
-    closed(closed) {
+    closed(closed, code, reason) {
       const connection = closed as C;
+      if (roster.ready.has(connection)) diagnostics.closed(connection, code, reason);
       roster.leave(connection);
       if (log.level >= 3) log.info(`${placeOf(connection)} has left`);
     },
+    slow: (connection, dropped) => diagnostics.slow(connection as C, dropped),
     report: (error, connection) => reports.report(error, connection),
     warn: (message, connection) => log.warn(`${placeOf(connection as C)}: ${message}`),
   };

@@ -2,8 +2,10 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import { frameLog } from "../connection/frame_log.ts";
 import { WatchedStreams } from "../streams/watched_streams.ts";
 import { selectTransport } from "../transport/select.ts";
-import type { Transport, TransportHost, TransportKind } from "../transport/transport.ts";
+import type { ListeningKind, Transport, TransportHost } from "../transport/transport.ts";
 import { ConnectionList } from "./connection_list.ts";
+import { Diagnostics } from "./diagnostics.ts";
+import { Listeners } from "./listeners.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Endpoint } from "./opening.ts";
 import type { OptionsOf } from "./options.ts";
@@ -19,9 +21,11 @@ export interface Parts<S, C extends WebSocketConnection> {
   readonly settings: Settings<S, C>;
   readonly reports: Reports<S, C>;
   readonly roster: Roster<C>;
-  readonly kind: TransportKind;
+  readonly kind: ListeningKind;
   readonly transport: Transport;
+  readonly listeners: Listeners;
   readonly lifecycle: Lifecycle<S, C>;
+  readonly diagnostics: Diagnostics;
   readonly streams: WatchedStreams;
   readonly topics: Topics<S, C>;
   readonly routes: Routes<S, C>;
@@ -48,7 +52,8 @@ export function assemble<S, C extends WebSocketConnection>(
   const kind = selectTransport(settings.transport);
   checkSupported(options, settings, kind);
   const stopping = new AbortController();
-  const reports = new Reports(server, settings);
+  const diagnostics = new Diagnostics(server);
+  const reports = new Reports(server, settings, diagnostics);
   const roster = new Roster<C>(settings);
   const requests = new Requests(settings, reports, stopping.signal);
   const streams = new WatchedStreams({
@@ -76,6 +81,8 @@ export function assemble<S, C extends WebSocketConnection>(
     reserve: (ip, peer) => roster.reserve(ip, peer),
     request: (request, info) => requests.serve(request, info),
     report: (error) => reports.report(error),
+    refused: (remote, status, reason) => diagnostics.refused(remote, status, reason),
+    traffic: diagnostics.counts.traffic,
   };
   const transport = kind.make(host);
   const endpoints = new Map<string, Endpoint>();
@@ -90,9 +97,10 @@ export function assemble<S, C extends WebSocketConnection>(
     kind,
     hub: topics.hub,
   };
-  const routes = new Routes({ ...parts, endpoints, stopping: stopping.signal });
-  const lifecycle = new Lifecycle({ ...parts, streams, stopping });
+  const routes = new Routes({ ...parts, endpoints, diagnostics, stopping: stopping.signal });
+  const listeners = new Listeners(() => kind.make(host));
+  const lifecycle = new Lifecycle({ ...parts, listeners, streams, stopping });
   const list = new ConnectionList(roster.ready);
-  const own = { settings, reports, roster, kind, transport, lifecycle, streams };
-  return { ...own, topics, routes, endpoints, list };
+  const own = { settings, reports, roster, kind, transport, listeners, lifecycle, diagnostics };
+  return { ...own, streams, topics, routes, endpoints, list };
 }

@@ -8,19 +8,22 @@ import { tidyDeadlines } from "../transport/deadlines.ts";
 import { currentRuntime } from "../transport/runtime.ts";
 import type {
   ListeningAddress,
+  ListeningKind,
+  ListenOptions,
   Transport,
   TransportHost,
-  TransportKind,
   UpgradeEvent,
 } from "../transport/transport.ts";
-import { waitFor } from "./patience.ts";
+import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
+import { type Patience, waitFor } from "./patience.ts";
+import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
 import type { Roster } from "./roster.ts";
 import { silenceInterval } from "./option_table.ts";
 import { type PreparedUpgrade, readPrepared } from "./prepared_upgrade.ts";
 import type { BunWebSocketOptions } from "./options.ts";
-import { checkProxyProtocol, type Settings } from "./settings.ts";
+import { checkProxyProtocol, readRenewal, type Settings } from "./settings.ts";
 
 /** What the life of a server is made of. */
 export interface LifecycleParts<S, C extends WebSocketConnection> {
@@ -29,9 +32,11 @@ export interface LifecycleParts<S, C extends WebSocketConnection> {
   readonly reports: Reports<S, C>;
   readonly roster: Roster<C>;
   readonly requests: Requests<S, C>;
+  /** Opens WebSockets for HTTP servers of the application's own. */
   readonly transport: Transport;
   readonly host: TransportHost;
-  readonly kind: TransportKind;
+  readonly listeners: Listeners;
+  readonly kind: ListeningKind;
   /** The topics: their engine may be away, which nobody waits for. */
   readonly hub: { start(): unknown; close(): Promise<void> };
   /** What runs beside the connections, from the start on. */
@@ -49,6 +54,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
   #listening: Promise<ListeningAddress> | undefined;
   #shuttingDown: Promise<void> | undefined;
+  #leaving: Leaving | undefined;
   /** Where it listens, once it does. */
   address: ListeningAddress | undefined;
 
@@ -102,30 +108,32 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       );
     }
     this.#run();
-    const { ip, port } = this.address;
-    reports.log.info(`Listening on ${ip}:${port} (${kind.name})`);
-  }
-
-  async #listen(): Promise<ListeningAddress> {
-    const { settings, transport } = this.#parts;
-    const { hostname, port, tls, listen } = settings;
-    try {
-      const address = await transport.listen({ hostname, port, tls, listener: listen });
-      if (settings.proxyProtocol) await this.#checkListener(address);
-      return address;
-    } catch (error) {
-      if (error instanceof WebSocketError) throw error;
-      throw listenError(error, `${hostname ?? "0.0.0.0"}:${port}`, tls !== undefined);
+    for (const { ip, port } of this.#parts.listeners.addresses) {
+      reports.log.info(`Listening on ${port === 0 ? ip : `${ip}:${port}`} (${kind.name})`);
     }
   }
 
-  /** A listener of the caller's own tells only now whether it speaks TLS. */
-  async #checkListener({ secure }: ListeningAddress): Promise<void> {
+  #listen(): Promise<ListeningAddress> {
+    const { settings, listeners } = this.#parts;
+    const { hostname, port, tls, listen = [{ port, tls }] } = settings;
+    const all = listen.map((entry) => ({
+      hostname,
+      port,
+      ...entry,
+    } as ListenOptions));
+    // A listener of the caller's own tells only now whether it speaks TLS.
+    return listeners.start(all, ({ secure }) => {
+      if (settings.proxyProtocol) checkProxyProtocol(secure);
+    });
+  }
+
+  /** Has our listeners show another certificate. */
+  async renewCertificate(tls: Parameters<Listeners["renew"]>[0]): Promise<void> {
+    const { listeners, reports, kind } = this.#parts;
     try {
-      checkProxyProtocol(secure);
+      await listeners.renew(readRenewal(tls, kind, listeners.addresses));
     } catch (error) {
-      await this.#parts.transport.stop();
-      throw error;
+      throw reports.keep(error as WebSocketError);
     }
   }
 
@@ -213,29 +221,44 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 
   // Shutting down.
 
-  /** Ends all that was started; further calls wait for the same. */
-  shutdown(): Promise<void> {
-    return this.#shuttingDown ??= this.#shutdown();
+  /**
+   * Ends all that was started; further calls wait for the same, and with options they change what is still to
+   * come.
+   */
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    if (options !== undefined) {
+      const draining = this.#leaving !== undefined;
+      this.#parts.reports.keeping(() => checkShutdownOptions(options, draining));
+      this.#leaving?.change(options);
+    }
+    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(options));
   }
 
-  async #shutdown(): Promise<void> {
-    const { reports, roster, requests, transport, streams, hub, stopping } = this.#parts;
+  async #shutdown(leaving: Leaving): Promise<void> {
+    const { reports, roster, requests, listeners, hub, stopping } = this.#parts;
     this.#state = "stopping";
     stopping.abort();
-    this.#liveness.stop();
-    this.#ticker.stop();
-    streams.stop();
+    if (leaving.over.aborted) this.#stopRunning();
     // Who has called start() is told of what fails.
     await this.#step(() => this.#listening?.then(nothing, nothing));
-    await this.#step(() => transport.stop());
+    await this.#step(() => listeners.stop());
     roster.dismiss();
-    await this.#step(() => this.#call("onShutdown"));
-    for (const connection of roster.idle()) this.#takeLeave(connection);
+    const drains = !leaving.over.aborted;
+    await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
+    const told = new Set<WebSocketConnection>();
+    const tell = (connection: WebSocketConnection) => {
+      told.add(connection);
+      this.#takeLeave(connection, leaving);
+    };
+    await leaving.tell(roster.ready, tell);
+    leaving.stop();
+    this.#stopRunning();
+    for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
     for (const connection of roster.everyone()) {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
     }
-    await this.#step(() => transport.end?.());
+    await this.#step(() => listeners.end());
     await this.#step(() => hub.close());
     tidyDeadlines();
     this.#state = "stopped";
@@ -243,22 +266,32 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#finished.resolve();
   }
 
-  /** Waits for a step, but for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
-  async #step(act: () => Promise<unknown> | undefined): Promise<void> {
-    const { settings, reports } = this.#parts;
+  /** Ends what runs beside the connections. */
+  #stopRunning(): void {
+    this.#liveness.stop();
+    this.#ticker.stop();
+    this.#parts.streams.stop();
+  }
+
+  /** Waits for a step, by default for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  async #step(
+    act: () => Promise<unknown> | undefined,
+    patience: Patience = { seconds: this.#parts.settings.closeTimeout },
+  ): Promise<void> {
+    const { reports } = this.#parts;
     const tell = (error: unknown) => reports.report(error);
     try {
       const done = act();
-      if (done !== undefined) await waitFor(done, { seconds: settings.closeTimeout }, tell);
+      if (done !== undefined) await waitFor(done, patience, tell);
     } catch (error) {
       tell(error);
     }
   }
 
-  #takeLeave(connection: WebSocketConnection): void {
+  #takeLeave(connection: WebSocketConnection, { code, reason }: Leaving): void {
     // A subclass may have a `disconnect` of its own, which may fail.
-    if (this.#attempt(() => connection.disconnect(GOING_AWAY), connection)) return;
-    this.#attempt(() => sessionOf(connection).disconnect(GOING_AWAY, ""), connection);
+    if (this.#attempt(() => connection.disconnect(code, reason), connection)) return;
+    this.#attempt(() => sessionOf(connection).disconnect(code, reason), connection);
   }
 
   /** Does what may throw; gives whether it did not. */
@@ -287,21 +320,4 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 }
 
-/** The close code of a server that shuts down (RFC 6455 §7.4.1). */
-const GOING_AWAY = 1001;
-
 function nothing(): void {}
-
-function listenError(cause: unknown, address: string, secure: boolean): WebSocketError {
-  const { code, message } = cause as { code?: string; message?: string };
-  const why = code === "EADDRINUSE"
-    ? "the port is in use. Choose another, or 0 to let the system choose."
-    : code === "EACCES"
-    ? "it is not permitted. Choose a port above 1023."
-    : code === "EADDRNOTAVAIL"
-    ? "this machine has no such address."
-    : secure && /PEM|certificate|key|ASN|SSL/i.test(`${code} ${message}`)
-    ? `the certificate or its key cannot be read (${message}). Give both as PEM texts.`
-    : `${message ?? cause}`;
-  return new WebSocketError("ERR_LISTEN", `Cannot listen on ${address}: ${why}`, cause);
-}

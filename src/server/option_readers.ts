@@ -1,5 +1,4 @@
 import { invalid } from "../base/option_values.ts";
-import { WebSocketError } from "../base/errors.ts";
 import { listOf, type Reader } from "../connection/option_readers.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import { AllowedOrigins } from "./allowed_origins.ts";
@@ -21,55 +20,6 @@ export const readPairs: Reader<readonly unknown[]> = (value, name) => {
 export const readTransport: Reader<"http" | "tcp"> = (value, name) => {
   if (value === "http" || value === "tcp") return value;
   throw invalid(name, value, '"http" or "tcp"');
-};
-
-export const readHostname: Reader<string> = (value, name) => {
-  // The runtimes take "" for the loopback address, for all addresses, or for a name that there is not.
-  if (typeof value === "string" && value !== "") return withoutBrackets(value);
-  throw invalid(name, value, 'a host name or an IP address, such as "0.0.0.0" for all of IPv4');
-};
-
-/** An IPv6 address as URLs have it, which not every runtime listens on. */
-function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[([\da-f:.]+)\]$/i, "$1");
-}
-
-export const readTls: Reader<{ cert: string; key: string }> = (value, name) => {
-  const given = typeof value === "object" && value !== null && !Array.isArray(value);
-  const { cert, key, ...others } = (given ? value : {}) as Record<string, unknown>;
-  if (typeof cert !== "string" || typeof key !== "string") {
-    // A text, or a list of them, may hold a private key.
-    const takes = "{ cert, key }, both PEM texts";
-    if (given) throw invalid(name, value, takes);
-    throw new WebSocketError(
-      "ERR_INVALID_ARGUMENT",
-      `Cannot use this as ${name}: it takes ${takes}`,
-    );
-  }
-  const unknown = Object.keys(others).filter((it) => others[it] !== undefined);
-  if (unknown.length > 0) {
-    throw new WebSocketError(
-      "ERR_INVALID_ARGUMENT",
-      `Cannot use ${
-        unknown.join(", ")
-      } in tls: it takes cert and key only. For more use transport: "tcp" and listen: createServer({ … }) of node:tls.`,
-    );
-  }
-  return { cert, key };
-};
-
-export const readListener: Reader<unknown> = (value) => {
-  // What only the servers of node:http, node:https and node:http2 have; the rest the transport looks at.
-  if (
-    typeof value === "object" && value !== null &&
-    ("closeIdleConnections" in value || "updateSettings" in value)
-  ) {
-    throw new WebSocketError(
-      "ERR_INVALID_ARGUMENT",
-      "Cannot listen on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest; or call handleUpgrade() in its upgrade event.",
-    );
-  }
-  return value;
 };
 
 export const readVersions: Reader<readonly WebSocketVersion[]> = (value, name) => {

@@ -15,14 +15,12 @@ import {
 } from "../connection/option_readers.ts";
 import { WebSocketVersion } from "../connection/version.ts";
 import type { Capabilities } from "../transport/transport.ts";
+import { readHostname, readListen, readTls } from "./listen_option.ts";
 import {
   readEngine,
-  readHostname,
-  readListener,
   readOrigins,
   readPairs,
   readProxies,
-  readTls,
   readTopics,
   readTransport,
   readVersions,
@@ -71,7 +69,6 @@ function option<T, F extends T | undefined>(
 }
 
 const OWN_ENGINE: More = { need: { capability: "socket", why: "its engine sets its own" } };
-const OWN_SOCKET: More = { need: { capability: "listen", why: "its HTTP server makes its own" } };
 const OWN_BYTES: More = { need: { capability: "listen", why: "its HTTP server reads it" } };
 const SETTABLE: More = { settable: true };
 const TIMED: More = { settable: true, timed: true };
@@ -87,7 +84,7 @@ export const OPTIONS = {
   port: option(numberIn({ low: 0, high: 65_535, unit: "", whole: true }), 0),
   hostname: option(readHostname, undefined),
   tls: option(readTls, undefined),
-  listen: option(readListener, undefined, OWN_SOCKET),
+  listen: option(readListen, undefined),
   onRequest: option(readFunction, undefined),
 
   onAccept: handler,

@@ -7,6 +7,7 @@ import type { ReadableSource, WatchedWriter, WritableSink } from "../streams/wat
 import type { ConnectionClass, ExtensionLike, MessageOrder } from "../connection/option_readers.ts";
 import type { Engine } from "../topics/engine.ts";
 import type { TopicsOption } from "../topics/topic_settings.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 
@@ -56,7 +57,10 @@ export interface HandlersOf<S, C extends WebSocketConnection> {
    * @returns A defined false value (`false`, `0`, `""`) to drop the peer.
    */
   onConnect?: ((server: S, connection: C) => unknown) | undefined;
-  /** Called before the connections are disconnected, which waits for a promise to settle. */
+  /**
+   * Called before the connections are disconnected, which waits for a promise to settle: for `closeTimeout`, or
+   * for the `drain` of `shutdown()`.
+   */
   onShutdown?: ((server: S) => unknown) | undefined;
   /**
    * Called every `tickPeriod` seconds, never twice at once: ticks that come while a promise has not
@@ -91,13 +95,11 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
   port?: number | undefined;
   /** The address or name to listen on, not empty; by default all IPv4 addresses of the machine. */
   hostname?: string | undefined;
+  /** Serves TLS, with a certificate chain and its private key as PEM texts, and more where the runtime has it. */
+  tls?: TlsOptions | undefined;
   /**
-   * Serves TLS, with a certificate chain and its private key as PEM texts. For anything more, such as
-   * certificates of clients, use "tcp" and a listener of your own: a `node:tls` `Server`.
-   */
-  tls?: { cert: string; key: string } | undefined;
-  /**
-   * A listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
+   * Where to listen instead of `port`: a {@linkcode ListenAddress}, as `{ path: "/run/chat.sock" }`, or an array
+   * of them, of which all are started or none. Or a listening socket of the caller's own, "tcp" only: a `Deno.Listener` or `Deno.TlsListener`; under
    * Bun a function that is given the socket handlers and returns what `Bun.listen` does; or a
    * `node:net` or `node:tls` `Server`, but none of `node:http`. Its address and whether it speaks TLS are read from it; a listener
    * of Bun's does not tell the latter before its first client has come. Not together with `tls`.

@@ -1,9 +1,16 @@
 import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { Capabilities, TransportHost, TransportName } from "../transport/transport.ts";
+import type {
+  Capabilities,
+  ListeningAddress,
+  TransportHost,
+  TransportName,
+} from "../transport/transport.ts";
 import type { Parts } from "./assembly.ts";
 import type { ConnectionClass } from "../connection/option_readers.ts";
+import type { ServerStatistics } from "./statistics.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import type { HandlersOf } from "./options.ts";
 import {
   type Option,
@@ -26,12 +33,27 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
   readonly ip: string | undefined;
   /** The port that it listens on, once started; before, the one asked for. */
   readonly port: number;
+  /** All addresses that it listens on, once started; `ip` and `port` are those of the first. */
+  readonly addresses: readonly ListeningAddress[];
+  /**
+   * Has all listeners with `tls` show another certificate from now on. Connections that are open stay as they are.
+   * Not on `deno_http`.
+   *
+   * @param tls The certificate chain and its key as PEM texts.
+   * @returns Settled once it is in use. It rejects with ERR_LISTEN when it cannot be read, which changes nothing;
+   * with ERR_UNSUPPORTED on `deno_http`, and ERR_STATE where nothing listens with TLS.
+   */
+  readonly renewCertificate: (
+    tls: Pick<TlsOptions, "cert" | "key" | "passphrase">,
+  ) => Promise<void>;
   /** Whether it serves TLS. */
   readonly isSsl: boolean;
-  /** The runtime's listening socket or HTTP server, once started. */
+  /** The runtime's listening socket or HTTP server, once started; of several an array. */
   readonly listen: unknown;
   /** The same as `listen`. */
   readonly socket: unknown;
+  /** Counts since the server was made, as they are now. */
+  readonly statistics: ServerStatistics;
   /** The last error, else undefined. */
   readonly error: WebSocketError | undefined;
 
@@ -78,17 +100,25 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
 // deno-lint-ignore no-explicit-any -- as above
 export type AnyParts = Parts<any, any>;
 
-const listener = ({ transport, settings }: AnyParts) => transport.listener ?? settings.listen;
+function listener({ listeners, settings }: AnyParts): unknown {
+  const given = settings.listen?.map((it) => it.listener ?? it);
+  return listeners.native ?? (given !== undefined && given.length > 1 ? given : given?.[0]);
+}
 
 /** What a server tells of itself. */
 const READONLY: Readonly<Record<string, (parts: AnyParts) => unknown>> = {
   transport: ({ kind }) => kind.name,
   capabilities: ({ kind }) => kind.capabilities,
   ip: ({ lifecycle, settings }) => lifecycle.address?.ip ?? settings.hostname,
-  port: ({ lifecycle, settings }) => lifecycle.address?.port ?? settings.port,
-  isSsl: ({ lifecycle, settings }) => lifecycle.address?.secure ?? settings.tls !== undefined,
+  port: ({ lifecycle, settings }) =>
+    lifecycle.address?.port ?? settings.listen?.[0].port ?? settings.port,
+  isSsl: ({ lifecycle, settings }) =>
+    lifecycle.address?.secure ?? (settings.tls ?? settings.listen?.[0].tls) !== undefined,
+  renewCertificate: ({ lifecycle }) => (tls: TlsOptions) => lifecycle.renewCertificate(tls),
+  addresses: ({ listeners }) => listeners.addresses,
   listen: listener,
   socket: listener,
+  statistics: ({ diagnostics, roster }) => diagnostics.counts.snapshot(roster.ready.size),
   error: ({ reports }) => reports.lastError,
 };
 

@@ -2,6 +2,7 @@ import { messageOf, WebSocketError } from "../base/errors.ts";
 import { LeveledLogger } from "../base/logger.ts";
 import { isThenable } from "../base/thenable.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import type { Settings } from "./settings.ts";
 
 /** What becomes of a server's errors: they are kept, logged and told. */
@@ -11,12 +12,19 @@ export class Reports<S, C extends WebSocketConnection> {
   lastError: WebSocketError | undefined;
   readonly #server: S;
   readonly #settings: Pick<Settings<S, C>, "debug" | "logger" | "onError">;
+  readonly #diagnostics: Diagnostics;
 
   /**
    * @param server What `onError` is given.
    * @param settings Read anew for each error.
+   * @param diagnostics Told of each error.
    */
-  constructor(server: S, settings: Pick<Settings<S, C>, "debug" | "logger" | "onError">) {
+  constructor(
+    server: S,
+    settings: Pick<Settings<S, C>, "debug" | "logger" | "onError">,
+    diagnostics: Diagnostics,
+  ) {
+    this.#diagnostics = diagnostics;
     this.#server = server;
     this.#settings = settings;
     this.log = new LeveledLogger(settings);
@@ -33,6 +41,7 @@ export class Reports<S, C extends WebSocketConnection> {
     const byPeer = known.code === "ERR_PROTOCOL" || known.code === "ERR_TOO_SLOW";
     if (byPeer) this.log.warn(where + known.message);
     else this.log.error(where + known.message, known.cause);
+    this.#diagnostics.error(known, of);
     this.#tell(() => this.#settings.onError?.(this.#server, known, of));
     if (of !== undefined) this.#tell(() => of.onError?.(of, known));
   }

@@ -12,6 +12,7 @@ import type { UpgradeEvent } from "../transport/transport.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConnectionList, legacyList } from "./connection_list.ts";
 import { type EventsOf, setEvents } from "./handlers.ts";
+import type { ShutdownOptions } from "./leaving.ts";
 import { type OptionName, readOption } from "./option_table.ts";
 import type {
   BunWebSocketOptions,
@@ -126,14 +127,15 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
   }
 
   /**
-   * Shuts the server down: it stops to accept, calls `onShutdown`, disconnects every client with code
-   * 1001 and waits for them, and for the requests under way. It waits at most `closeTimeout` seconds for
-   * the handler, and for the clients.
+   * Shuts the server down: it stops to accept, calls `onShutdown`, disconnects every client and waits for
+   * them, and for the requests under way, each at most `closeTimeout` seconds. With `drain` clients leave over
+   * that time. A further call waits for the same; its options hold for those that are still to be told.
    *
-   * @returns The server, once all that is done. Further calls wait for the same.
+   * @param options What clients are told, and over how long.
+   * @returns The server, once all that is done. It rejects with ERR_INVALID_ARGUMENT for other options.
    */
-  async shutdown(): Promise<this> {
-    await this.#parts.lifecycle.shutdown();
+  async shutdown(options?: ShutdownOptions): Promise<this> {
+    await this.#parts.lifecycle.shutdown(options);
     return this;
   }
 
@@ -142,8 +144,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    *
    * @returns The server.
    */
-  stop(): Promise<this> {
-    return this.shutdown();
+  stop(options?: ShutdownOptions): Promise<this> {
+    return this.shutdown(options);
   }
 
   /** Settles when the server has shut down. */

@@ -2,8 +2,10 @@ import { WebSocketError } from "../base/errors.ts";
 import { invalid } from "../base/option_values.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { type Extension, PermessageDeflate, permessageDeflate } from "../protocol/mod.ts";
-import type { TransportKind } from "../transport/transport.ts";
+import { moreThanCertificate, type TlsOptions } from "../transport/tls_options.ts";
+import type { ListeningAddress, ListeningKind, TransportKind } from "../transport/transport.ts";
 import { unsupported } from "../transport/unsupported.ts";
+import { type ListenEntry, readTls } from "./listen_option.ts";
 import { type OptionName, OPTIONS, readOption } from "./option_table.ts";
 import { checkConcurrency, type ConnectionClass } from "../connection/option_readers.ts";
 import type { OptionsOf } from "./options.ts";
@@ -53,7 +55,7 @@ export function readSettings<S, C extends WebSocketConnection>(
     names.map((name) => [name, readOption(name, given[name])]),
   ) as Values;
   values.versions ??= values.version;
-  checkTogether(values);
+  checkTogether(values, given);
   checkConcurrency(values.messageOrder, given.maxConcurrentMessages);
   if (values.engine !== undefined && given.maxHistoryBytes !== undefined) {
     const takes = "nothing beside engine, which has its own: new MemoryEngine({ maxHistoryBytes })";
@@ -62,7 +64,13 @@ export function readSettings<S, C extends WebSocketConnection>(
   return values as unknown as Settings<S, C>;
 }
 
-function checkTogether({ tls, listen, proxyProtocol, trustProxy }: Values): void {
+function checkTogether(
+  { tls, listen, proxyProtocol, trustProxy }: Values,
+  given: Readonly<Record<string, unknown>>,
+): void {
+  if (given.port !== undefined && listen?.some((it) => it.listener === undefined)) {
+    throw invalid("port", given.port, "nothing beside listen, whose addresses have their own");
+  }
   if (tls !== undefined && listen !== undefined) {
     throw invalid("tls", tls, "nothing beside listen: a listener has a certificate of its own");
   }
@@ -82,8 +90,8 @@ function checkTogether({ tls, listen, proxyProtocol, trustProxy }: Values): void
  */
 export function checkSupported(
   options: object,
-  settings: Pick<Values, "extensions" | "proxyProtocol" | "tls">,
-  transport: TransportKind,
+  settings: Pick<Values, "extensions" | "listen" | "proxyProtocol" | "tls">,
+  transport: ListeningKind,
 ): void {
   checkExtensions(settings.extensions, transport);
   for (const [name, value] of Object.entries(options)) {
@@ -94,7 +102,60 @@ export function checkSupported(
       throw unsupported(`use "${name}"`, transport.name, need.why);
     }
   }
-  if (settings.proxyProtocol) checkProxyProtocol(settings.tls !== undefined);
+  const { listen = [{ tls: settings.tls }], proxyProtocol } = settings;
+  for (const entry of listen) {
+    checkEntry(entry, transport);
+    if (proxyProtocol) checkProxyProtocol(entry.tls !== undefined);
+  }
+}
+
+/** Refuses what an engine cannot have of a listener. */
+function checkEntry(entry: ListenEntry, { name, capabilities, listens }: ListeningKind): void {
+  const { tls, path, reusePort, listener } = entry;
+  if (listener !== undefined && !capabilities.listen) {
+    throw unsupported('use "listen" for a listener', name, "its HTTP server makes its own");
+  }
+  if (reusePort && !listens.reusePort) {
+    throw unsupported('use "reusePort"', name, "the runtime has it for its own tools only");
+  }
+  if (tls === undefined) return;
+  if (path !== undefined && !listens.tlsOnPath) {
+    throw unsupported('use "tls" with "path"', name, "its engine has no TLS on Unix sockets");
+  }
+  const missing = moreThanCertificate(tls).find((it) => !listens.tls.includes(it));
+  if (missing !== undefined) {
+    throw unsupported(`use "${missing}" in tls`, name, "its engine does not have it");
+  }
+}
+
+/**
+ * Reads a certificate that is to take the place of another.
+ *
+ * @param tls What was given.
+ * @param transport The transport.
+ * @param addresses Where the server listens.
+ * @returns The certificate and its key.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but those, ERR_UNSUPPORTED where the engine keeps
+ * its certificate, ERR_STATE where none is in use.
+ */
+export function readRenewal(
+  tls: unknown,
+  { name, listens }: ListeningKind,
+  addresses: readonly ListeningAddress[],
+): TlsOptions {
+  const read = readTls(tls, "this certificate");
+  if (!listens.renewal) {
+    throw unsupported("renew a certificate", name, "its engine keeps the one that it began with");
+  }
+  const others = moreThanCertificate(read).filter((it) => it !== "passphrase");
+  if (others.length > 0) {
+    throw invalid(others[0], "…", "no change while the server runs: give cert, key and passphrase");
+  }
+  if (addresses.some(({ secure }) => secure)) return read;
+  throw new WebSocketError(
+    "ERR_STATE",
+    "Cannot renew a certificate: the server does not listen with TLS. Start it with tls first.",
+  );
 }
 
 /**

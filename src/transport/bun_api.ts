@@ -117,24 +117,43 @@ export interface BunHttpServer {
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
 
+/** How `Bun.listen` listens, wherever that is. */
+export interface BunListenOptions<Data> {
+  tls?: { cert: string; key: string };
+  allowHalfOpen: boolean;
+  socket: BunSocketHandlers<Data>;
+}
+
+/** Where `Bun.serve` listens. */
+export type BunPlace = { hostname: string; port: number; reusePort?: boolean } | { unix: string };
+
+/** How `Bun.serve` speaks TLS. */
+export interface BunTls {
+  cert: string;
+  key: string;
+  passphrase?: string;
+  ca?: string | string[];
+  requestCert?: boolean;
+  rejectUnauthorized?: boolean;
+  /** The number of a version as it is on the wire. */
+  minVersion?: number;
+}
+
 /** `Bun` itself. */
 export interface BunApi {
-  listen<Data>(options: {
-    hostname: string;
-    port: number;
-    tls?: { cert: string; key: string };
-    allowHalfOpen: boolean;
-    socket: BunSocketHandlers<Data>;
-  }): BunListener;
+  listen<Data>(options: BunListenOptions<Data> & { unix: string }): BunListener;
+  listen<Data>(
+    options: BunListenOptions<Data> & { hostname: string; port: number; reusePort?: boolean },
+  ): BunListener;
   connect<Data>(options: BunConnectOptions<Data>): Promise<BunSocket<Data>>;
-  serve(options: {
-    hostname: string;
-    port: number;
-    tls?: { cert: string; key: string };
-    fetch(request: Request, server: BunHttpServer): Response | Promise<Response>;
-    error(error: unknown): Response;
-    websocket: BunWebSocketHandlers<unknown>;
-  }): BunHttpServer;
+  serve(
+    options: BunPlace & {
+      tls?: BunTls;
+      fetch(request: Request, server: BunHttpServer): Response | Promise<Response>;
+      error(error: unknown): Response;
+      websocket: BunWebSocketHandlers<unknown>;
+    },
+  ): BunHttpServer;
 }
 
 /**

@@ -73,12 +73,12 @@ export interface DenoApi {
     options: DenoTlsOptions & { port: number; cert: string; key: string },
   ): Promise<DenoConn>;
   startTls(conn: DenoConn, options: DenoTlsOptions): Promise<DenoConn>;
-  listen(options: { hostname?: string; port: number }): DenoListener;
+  listen(
+    options: { hostname?: string; port: number } | { transport: "unix"; path: string },
+  ): DenoListener;
   listenTls(options: { hostname?: string; port: number; cert: string; key: string }): DenoListener;
   serve(
-    options: {
-      hostname?: string;
-      port: number;
+    options: ({ hostname?: string; port: number } | { path: string }) & {
       cert?: string;
       key?: string;
       /** Drops everything once aborted. */
@@ -111,4 +111,14 @@ export function denoApi(): DenoApi {
  */
 export function addressOf(address: DenoAddress): Address {
   return { ip: unmapped(address.hostname ?? address.path ?? ""), port: address.port ?? 0 };
+}
+
+/**
+ * Gives the address of a peer; that which Deno gives of a Unix socket's peer is the listener's own path.
+ *
+ * @param address Deno's form.
+ * @returns Ours.
+ */
+export function remoteOf(address: DenoAddress): Address {
+  return { ip: unmapped(address.hostname ?? ""), port: address.port ?? 0 };
 }

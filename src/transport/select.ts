@@ -1,17 +1,17 @@
 import { WebSocketError } from "../base/errors.ts";
 import { currentRuntime } from "./runtime.ts";
 import type {
+  ListeningKind,
   Transport,
   TransportClass,
   TransportHost,
-  TransportKind,
   TransportName,
 } from "./transport.ts";
 
 const classes = new Map<TransportName, TransportClass>();
 
 /** A transport that has not been made. */
-export interface SelectedTransport extends TransportKind {
+export interface SelectedTransport extends ListeningKind {
   /** Makes it. */
   make(host: TransportHost): Transport;
 }
@@ -49,6 +49,6 @@ export function selectTransport(kind: "http" | "tcp"): SelectedTransport {
       `Cannot serve "${kind}" on this runtime with this import: use "@duet/websocket"`,
     );
   }
-  const { capabilities } = Transport;
-  return { name, capabilities, make: (host) => new Transport(host) };
+  const { capabilities, listens } = Transport;
+  return { name, capabilities, listens, make: (host) => new Transport(host) };
 }

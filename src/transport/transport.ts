@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Channel, ChannelOpening } from "./channel.ts";
+import type { TlsOptions } from "./tls_options.ts";
+import type { Traffic } from "./traffic.ts";
 import type { NegotiatedExtension, RequestHead } from "../protocol/mod.ts";
 
 /** The transports by name: the runtime, then how its bytes reach us. */
@@ -121,6 +123,16 @@ export type Answer =
   }
   | { readonly status: 0 };
 
+/**
+ * Tells what an answer says in words.
+ *
+ * @param answer An answer that refuses.
+ * @returns Its text, without the end of the line.
+ */
+export function reasonOf({ body }: { readonly body: string | Uint8Array }): string {
+  return typeof body === "string" ? body.trimEnd() : "";
+}
+
 /** Why a peer is turned away before its request is looked at, as a status. */
 export type Refusal = 403 | 500 | 503;
 
@@ -165,11 +177,20 @@ export interface TransportHost {
   request(request: Request, info: RequestInfo): Promise<Response>;
   /** Something failed that belongs to no connection. */
   report(error: unknown): void;
+  /**
+   * A peer that wanted a WebSocket gets none: it is answered with this status, or with 0 dropped without a word.
+   */
+  refused(remote: Address, status: number, reason: string): void;
+  /** What goes over all connections is added here. */
+  readonly traffic: Traffic;
   /** The proxies that send a PROXY header before anything else, where there are to be any. */
   readonly proxies: { has(ip: string): boolean } | undefined;
   /** Readable frame logs, when they are wanted. */
   readonly trace: FrameTrace | null;
 }
+
+/** What a channel needs of the server while it lives. */
+export type ChannelHost = Pick<TransportHost, "limits" | "traffic">;
 
 /** Writes one frame to the log. */
 export type FrameTrace = (
@@ -184,15 +205,35 @@ export type FrameTrace = (
 export interface ListenOptions {
   readonly hostname: string | undefined;
   readonly port: number;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: TlsOptions | undefined;
+  /** The path of a Unix socket, in place of host name and port. */
+  readonly path?: string | undefined;
+  /** Whether other processes may listen on the same port. */
+  readonly reusePort?: boolean | undefined;
   /** A listening socket of the caller's own. */
   readonly listener: unknown;
+}
+
+/** What a transport's listeners can do. */
+export interface ListenAbilities {
+  /** The options of TLS beside a certificate and its key. */
+  readonly tls: readonly string[];
+  /** TLS on a Unix socket. */
+  readonly tlsOnPath: boolean;
+  readonly reusePort: boolean;
+  /** Another certificate while it runs. */
+  readonly renewal: boolean;
 }
 
 /** What is known of a transport before one is made. */
 export interface TransportKind {
   readonly name: TransportName;
   readonly capabilities: Capabilities;
+}
+
+/** A transport that listens. */
+export interface ListeningKind extends TransportKind {
+  readonly listens: ListenAbilities;
 }
 
 /** What the `upgrade` event of a `node:http` server gives. */
@@ -224,5 +265,6 @@ export interface Transport {
 /** A class of transports. */
 export interface TransportClass {
   readonly capabilities: Capabilities;
+  readonly listens: ListenAbilities;
   new (host: TransportHost): Transport;
 }

@@ -4,6 +4,7 @@ import { connect } from "../../client/mod.ts";
 import { type WebSocketConnection, WebSocketError, WebSocketServer } from "../../mod.ts";
 import { Delivery } from "../../src/connection/delivery.ts";
 import type { Channel } from "../../src/transport/channel.ts";
+import { Traffic } from "../../src/transport/traffic.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -163,7 +164,7 @@ function deliver(options: { maxConcurrentMessages: number; maxBufferedAmount: nu
   const reading: string[] = [];
   const delivery = new Delivery({
     connection: {},
-    host: { highWaterMark: 1000, warn: () => {}, ...options },
+    host: { highWaterMark: 1000, warn: () => {}, traffic: new Traffic(), ...options },
     answerPing: () => {},
     delivered: () => {},
     fail: (error) => void reading.push(`fail ${error.closeCode}`),

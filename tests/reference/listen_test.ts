@@ -170,7 +170,7 @@ describe(`listen over ${runtime}_tcp`, () => {
   }
 
   it("what is none of them is refused at the start, and the error says what can be given", async () => {
-    for (const listen of [{}, "0.0.0.0:80", 5, null]) {
+    for (const listen of [new Map(), "0.0.0.0:80", 5, null]) {
       const server = new WebSocketServer({ transport: "tcp", listen, debug: 0 });
       const kind = {
         deno: "Deno.TlsListener",

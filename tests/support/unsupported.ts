@@ -13,10 +13,11 @@ export function errorOf(act: () => unknown): WebSocketError {
 }
 
 /** Checks that an act is refused since the transport cannot do it, and that the error names one that can. */
-export function assertUnsupported(act: () => unknown): void {
+export function assertUnsupported(act: () => unknown): WebSocketError {
   const error = errorOf(act);
   assertEquals(error.code, "ERR_UNSUPPORTED");
   assertMatch(error.message, /^Cannot .+: .+ Use transport: "(tcp|http)"\.$/);
+  return error;
 }
 
 /** Checks that an act is refused for what it was given, and that the error says what it takes. */

@@ -1,15 +1,17 @@
 import { messageOf, WebSocketError } from "../../base/errors.ts";
 import { CloseCode, PermessageDeflate, unmapped } from "../../protocol/mod.ts";
-import { bunApi, type BunHttpServer, type BunWebSocketHandlers } from "../bun_api.ts";
+import { bunApi, type BunHttpServer, type BunTls, type BunWebSocketHandlers } from "../bun_api.ts";
 import type {
   Address,
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Prepared,
   Transport,
   TransportHost,
 } from "../transport.ts";
+import type { TlsOptions } from "../tls_options.ts";
 import { BunHttpChannel } from "./bun_http_channel.ts";
 import { BunSocketData, bunWebSocket, type OtherHandlers } from "./bun_websocket.ts";
 import { type Accepted, cannotOpen, decide, type Decision } from "./http_upgrade.ts";
@@ -30,6 +32,12 @@ export class BunHttpTransport implements Transport {
     listen: false,
     mount: true,
   };
+  static readonly listens: ListenAbilities = {
+    tls: ["passphrase", "ca", "requestCert", "rejectUnauthorized", "minVersion"],
+    tlsOnPath: true,
+    reusePort: true,
+    renewal: true,
+  };
   readonly #host: TransportHost;
   #server: BunHttpServer | null = null;
   // Stopped, and settled when nothing is under way any more.
@@ -43,11 +51,11 @@ export class BunHttpTransport implements Transport {
     return this.#server;
   }
 
-  listen({ hostname = "0.0.0.0", port, tls }: ListenOptions): Promise<ListeningAddress> {
+  listen(options: ListenOptions): Promise<ListeningAddress> {
+    const { hostname = "0.0.0.0", port, tls, path, reusePort = false } = options;
     const server = bunApi().serve({
-      hostname,
-      port,
-      tls: tls && { cert: tls.cert, key: tls.key },
+      ...(path === undefined ? { hostname, port, reusePort } : { unix: path }),
+      tls: tls && tlsOf(tls),
       fetch: (request, server) => {
         server.timeout(request, LONGEST_IDLE);
         return this.#answer(request, server);
@@ -60,7 +68,7 @@ export class BunHttpTransport implements Transport {
     });
     this.#server = server;
     return Promise.resolve({
-      ip: server.hostname ?? "",
+      ip: path ?? server.hostname ?? "",
       port: server.port ?? 0,
       secure: tls !== undefined,
     });
@@ -187,6 +195,17 @@ export class BunHttpTransport implements Transport {
     const needs = { maxPayload: this.maxPayload, compressor } as const;
     return bunWebSocket(needs, others, (error) => this.#host.report(error));
   }
+}
+
+/** TLS versions as they are on the wire (RFC 8446 §4.1.2). */
+const VERSIONS = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304 };
+
+function tlsOf({ minVersion, ca, ALPNProtocols: _none, ...others }: TlsOptions): BunTls {
+  return {
+    ...others,
+    ca: ca === undefined || typeof ca === "string" ? ca : [...ca],
+    minVersion: minVersion && VERSIONS[minVersion],
+  };
 }
 
 const COPY =

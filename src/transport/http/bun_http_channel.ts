@@ -4,9 +4,9 @@ import type { BunServerWebSocket } from "../bun_api.ts";
 import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import { FlushLater } from "../flush.ts";
-import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
+import type { Address, ChannelHost, FrameTrace, Opening, TransportHost } from "../transport.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { messageTooBig } from "./message_size.ts";
+import { messageTooBig, sizeOf } from "./message_size.ts";
 
 /** With so many bytes, messages that others are sent too are not held back any longer. */
 const MOST_HELD = 64 * 1024;
@@ -29,7 +29,7 @@ export class BunHttpChannel implements Channel, Expiring {
   #opening: Opening | null;
   readonly #messages: MessageListener;
   readonly #life: LifeListener;
-  readonly #limits: TransportLimits;
+  readonly #host: ChannelHost;
   readonly #remote: Address;
   readonly #trace: FrameTrace | null;
   readonly #compresses: boolean;
@@ -52,7 +52,7 @@ export class BunHttpChannel implements Channel, Expiring {
     this.#opening = opening;
     this.#messages = opening.messages;
     this.#life = opening.life;
-    this.#limits = limits;
+    this.#host = host;
     this.#remote = remote;
     this.#trace = trace;
     this.#compresses = extensions.length > 0;
@@ -76,6 +76,7 @@ export class BunHttpChannel implements Channel, Expiring {
     this.heard = true;
     if (this.#trace !== null) this.#traceMessage("<", message);
     if (this.#closing) return;
+    this.#host.traffic.bytesReceived += sizeOf(message);
     const failure = messageTooBig(message, this.maxRecvSize);
     if (failure !== undefined) {
       this.#life.failed(failure);
@@ -149,6 +150,7 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   #give(data: string | Uint8Array, size: number): number {
+    this.#host.traffic.bytesSent += sizeOf(data);
     const compress = this.#compresses && size >= this.compressionThreshold;
     const taken = typeof data === "string"
       ? this.#socket.sendText(data, compress)
@@ -226,7 +228,7 @@ export class BunHttpChannel implements Channel, Expiring {
     // Bun tells of the end at once, though megabytes may wait, and the process may end then.
     if (this.bufferedAmount === 0) this.#sendClose();
     if (!this.#ended) {
-      startDeadline(this, this.#deadline = this.#limits.closeTimeout);
+      startDeadline(this, this.#deadline = this.#host.limits.closeTimeout);
     }
   }
 

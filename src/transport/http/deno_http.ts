@@ -6,10 +6,12 @@ import {
   type DenoHttpServer,
   type DenoServeInfo,
   type DenoUpgrade,
+  remoteOf,
 } from "../deno_api.ts";
 import type {
   Address,
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Prepared,
@@ -31,6 +33,12 @@ export class DenoHttpTransport implements Transport {
     socket: false,
     listen: false,
     mount: true,
+  };
+  static readonly listens: ListenAbilities = {
+    tls: [],
+    tlsOnPath: false,
+    reusePort: false,
+    renewal: false,
   };
   readonly #host: TransportHost;
   #server: DenoHttpServer | null = null;
@@ -55,13 +63,12 @@ export class DenoHttpTransport implements Transport {
   }
 
   #serve(options: ListenOptions): DenoHttpServer {
-    const { hostname, port, tls } = options;
+    const { hostname, port, tls, path } = options;
     const secure = tls !== undefined;
     const aborter = new AbortController();
     const server = denoApi().serve(
       {
-        hostname,
-        port,
+        ...(path === undefined ? { hostname, port } : { path }),
         ...tls,
         signal: aborter.signal,
         onListen: () => {},
@@ -155,7 +162,7 @@ export class DenoHttpTransport implements Transport {
     prepared?: Prepared,
   ): Response | Promise<Response> {
     const mounted = prepared !== undefined;
-    const remote = addressOf(info.remoteAddr);
+    const remote = remoteOf(info.remoteAddr);
     const decision = decide(this.#host, request, remote, secure, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise

@@ -1,10 +1,10 @@
 import { checkWellFormed, Opcode } from "../../protocol/mod.ts";
 import type { Channel, LifeListener, MessageListener, SharedMessage } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import type { Address, FrameTrace, Opening, TransportHost, TransportLimits } from "../transport.ts";
+import type { Address, ChannelHost, FrameTrace, Opening, TransportHost } from "../transport.ts";
 import { unsupported } from "../unsupported.ts";
 import { engineFailure } from "./engine_failure.ts";
-import { messageTooBig } from "./message_size.ts";
+import { messageTooBig, sizeOf } from "./message_size.ts";
 
 /** How long after its response a WebSocket that is ever to open may take: it does so at once. */
 const OPENING_SECONDS = 2;
@@ -23,7 +23,7 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   readonly #socket: WebSocket;
   readonly #messages: MessageListener;
   readonly #life: LifeListener;
-  readonly #limits: TransportLimits;
+  readonly #host: ChannelHost;
   readonly #remote: Address;
   readonly #trace: FrameTrace | null;
   #ended = false;
@@ -39,7 +39,7 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     this.#opening = opening;
     this.#messages = opening.messages;
     this.#life = opening.life;
-    this.#limits = limits;
+    this.#host = host;
     this.#remote = remote;
     this.#trace = host.trace;
     this.maxRecvSize = limits.maxRecvSize;
@@ -95,6 +95,7 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     this.heard = true;
     if (this.#closing) return;
     const message = typeof data === "string" ? data : new Uint8Array(data);
+    this.#host.traffic.bytesReceived += sizeOf(message);
     if (this.#trace !== null) this.#traceMessage("<", message);
     const failure = messageTooBig(message, this.maxRecvSize);
     if (failure !== undefined) {
@@ -119,12 +120,14 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
   sendText(data: string): number {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);
+    this.#host.traffic.bytesSent += sizeOf(data);
     this.#socket.send(data);
     return this.#socket.bufferedAmount;
   }
 
   sendBinary(data: Uint8Array): number {
     if (this.#trace !== null) this.#traceMessage(">", data);
+    this.#host.traffic.bytesSent += data.length;
     // A WebSocket of the web takes no memory that is shared.
     const own = data.buffer instanceof ArrayBuffer ? data : new Uint8Array(data);
     this.#socket.send(own as Uint8Array<ArrayBuffer>);
@@ -148,7 +151,7 @@ export class DenoHttpChannel implements Channel, Expiring, EventListenerObject {
     this.#closing = true;
     this.#life.closing();
     this.#socket.close(code, reason);
-    startDeadline(this, this.#deadline = this.#limits.closeTimeout);
+    startDeadline(this, this.#deadline = this.#host.limits.closeTimeout);
   }
 
   terminate(): void {

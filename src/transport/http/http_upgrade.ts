@@ -1,5 +1,13 @@
 import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
-import type { Address, Answer, Opening, Prepared, Refusal, TransportHost } from "../transport.ts";
+import {
+  type Address,
+  type Answer,
+  type Opening,
+  type Prepared,
+  reasonOf,
+  type Refusal,
+  type TransportHost,
+} from "../transport.ts";
 
 /** An answer of 101, with whom it opens. */
 export interface Accepted {
@@ -33,7 +41,7 @@ export function decide(
   const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
   // Deno passes on what a client has made up of the form that it gives to URLs of Unix sockets itself.
   const madeUp = remote.port > 0 && /^http\+/i.test(url);
-  if (madeUp || !tellsUrl(head)) return refusal(400);
+  if (madeUp || !tellsUrl(head)) return refusal(host, remote, 400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
   const peer = {
     remote,
@@ -43,9 +51,9 @@ export function decide(
     destroy,
   };
   const opening = host.accept(peer);
-  if (!(opening instanceof Promise)) return ask(opening, head, request);
+  if (!(opening instanceof Promise)) return ask(host, remote, opening, head, request);
   return whileThere(request, opening, () => host.left(peer))
-    .then((accepted) => ask(accepted, head, request));
+    .then((accepted) => ask(host, remote, accepted, head, request));
 }
 
 /**
@@ -67,15 +75,17 @@ function tellsUrl(head: RequestHead): boolean {
 function destroy(): void {}
 
 function ask(
+  host: TransportHost,
+  remote: Address,
   opening: Opening | Refusal,
   head: RequestHead,
   request: Request,
 ): Decision | Promise<Decision> {
-  if (typeof opening === "number") return refusal(opening);
+  if (typeof opening === "number") return refusal(host, remote, opening);
   const answer = opening.answer(head);
-  if (!(answer instanceof Promise)) return decisionOf(opening, answer);
+  if (!(answer instanceof Promise)) return decisionOf(host, remote, opening, answer);
   return whileThere(request, answer, () => opening.failed())
-    .then((decided) => decisionOf(opening, decided));
+    .then((decided) => decisionOf(host, remote, opening, decided));
 }
 
 /** Waits for a result, and tells when the peer has left meanwhile. */
@@ -92,13 +102,22 @@ async function whileThere<T>(
   }
 }
 
-function decisionOf(opening: Opening, answer: Answer): Decision {
+function decisionOf(
+  host: TransportHost,
+  remote: Address,
+  opening: Opening,
+  answer: Answer,
+): Decision {
   if ("extensions" in answer) return { opening, answer };
   opening.failed();
   // Nothing of it is looked at here: to ask for its body would cost an engine what it knows of its length.
-  if ("response" in answer) return answer.response;
-  if (!("body" in answer)) return refusal(403);
+  if ("response" in answer) {
+    host.refused(remote, answer.response.status, "");
+    return answer.response;
+  }
+  if (!("body" in answer)) return refusal(host, remote, 403);
   const { status, headers, body } = answer;
+  host.refused(remote, status, reasonOf(answer));
   // A status that cannot have a body, such as 304, does not take an empty one either.
   return new Response(body.length > 0 ? body as string : null, { status, headers });
 }
@@ -110,7 +129,8 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
   503: "Service Unavailable",
 };
 
-function refusal(status: Refusal | 400): Response {
+function refusal(host: TransportHost, remote: Address, status: Refusal | 400): Response {
+  host.refused(remote, status, REASONS[status]);
   return new Response(`${REASONS[status]}\n`, { status });
 }
 

@@ -2,6 +2,16 @@ import { Buffer } from "node:buffer";
 import { CloseCode, ProtocolError } from "../../protocol/mod.ts";
 
 /**
+ * Tells how many bytes a message has.
+ *
+ * @param data The message.
+ * @returns The size of its payload.
+ */
+export function sizeOf(data: string | Uint8Array): number {
+  return typeof data === "string" ? Buffer.byteLength(data) : data.length;
+}
+
+/**
  * Checks a message that an engine has delivered: the engine's own bound holds for all its connections.
  *
  * @param data The message.

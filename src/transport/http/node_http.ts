@@ -4,13 +4,14 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { handlerError } from "../../base/errors.ts";
-import { HttpError, RequestHead, requestUrl } from "../../protocol/mod.ts";
+import { HttpError, RequestHead, requestUrl, unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
-import { checkCertificate } from "../tcp/node_tls.ts";
+import { nodeTls } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
-import { TCP_CAPABILITIES } from "../tcp/tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "../tcp/tcp_capabilities.ts";
 import type {
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Transport,
@@ -27,6 +28,7 @@ const LOOK_MS = 1000;
 /** A `node:http` or `node:https` server of our own, whose upgrades are opened as `handleUpgrade()` does. */
 export class NodeHttpTransport implements Transport {
   static readonly capabilities: Capabilities = { ...TCP_CAPABILITIES, listen: false };
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #server: Server | null = null;
   // The requests whose responses have not gone out whole.
@@ -41,7 +43,7 @@ export class NodeHttpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls } = options;
+    const { hostname = "0.0.0.0", port, tls, path, reusePort } = options;
     const secure = tls !== undefined;
     const server = await this.#create(tls);
     server.on("upgrade", (...event) => this.handleUpgrade(...event));
@@ -50,14 +52,16 @@ export class NodeHttpTransport implements Transport {
       this.#underWay.add(served);
       void served.then(() => this.#underWay.delete(served));
     });
-    server.listen(port, hostname);
+    server.listen(path === undefined ? { port, host: hostname, reusePort } : { path });
     await once(server, "listening");
     server.on("error", (error) => {
       if (!isPeerGone(error)) this.#host.report(error);
     });
     this.#server = server;
-    const address = server.address() as { address: string; port: number };
-    return { ip: address.address, port: address.port, secure };
+    const address = server.address() as { address: string; port: number } | string;
+    return typeof address === "string"
+      ? { ip: address, port: 0, secure }
+      : { ip: address.address, port: address.port, secure };
   }
 
   async #create(tls: ListenOptions["tls"]): Promise<Server> {
@@ -74,7 +78,7 @@ export class NodeHttpTransport implements Transport {
       ? (await import("node:http")).createServer(options)
       : (await import("node:https")).createServer({
         ...options,
-        ...checkCertificate(tls),
+        ...nodeTls(tls),
         handshakeTimeout: headersTimeout || SILENCE_MS,
       });
     // Node leaves out those beyond it without a word; ours finds that there is one too many.
@@ -113,7 +117,7 @@ export class NodeHttpTransport implements Transport {
       const status = error instanceof HttpError ? error.status : 400;
       return new Response("Bad Request\n", { status });
     }
-    const remote = { ip: remoteAddress, port: remotePort };
+    const remote = { ip: unmapped(remoteAddress), port: remotePort };
     const decision = await decide(this.#host, request, remote, secure);
     if (decision instanceof Response) return decision;
     // Node calls everything an upgrade that we do.

@@ -43,6 +43,7 @@ class ProxiedSocket implements ByteSink, Expiring {
     }
     const release = this.#host.reserve(ip, this.#socket);
     if (release === undefined) {
+      this.#host.refused(this.#socket.remote, 0, "");
       this.#socket.destroy();
       return;
     }

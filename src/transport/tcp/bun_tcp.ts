@@ -2,12 +2,14 @@ import { WebSocketError } from "../../base/errors.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { bunApi, type BunListener, type BunSocketHandlers } from "../bun_api.ts";
 import { BunByteSocket, socketHandlers } from "./bun_byte_socket.ts";
-import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { isNodeServer, NodeListener, nodeServer } from "./node_listener.ts";
 import { openUpgrade } from "./node_upgrade.ts";
-import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "./tcp_capabilities.ts";
 import { TlsWait } from "./tls_wait.ts";
+import { moreThanCertificate } from "../tls_options.ts";
 import type {
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Transport,
@@ -18,6 +20,7 @@ import type {
 /** Raw TCP or TLS on `Bun.listen`. */
 export class BunTcpTransport implements Transport {
   static readonly capabilities: Capabilities = TCP_CAPABILITIES;
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #acceptsTls = false;
   #listener: { stop(): unknown } | { close(): unknown } | null = null;
@@ -31,10 +34,12 @@ export class BunTcpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls, listener: given } = options;
-    if (isNodeServer(given)) {
-      const listener = this.#listener = new NodeListener(given, this.#host);
-      return await listener.listen(port, hostname);
+    const { hostname = "0.0.0.0", port, tls, path, reusePort = false, listener: given } = options;
+    const more = given === undefined && tls !== undefined && moreThanCertificate(tls).length > 0;
+    const byNode = more ? nodeServer(tls) : given;
+    if (isNodeServer(byNode)) {
+      const listener = this.#listener = new NodeListener(byNode, this.#host, tls);
+      return await listener.listen({ ...options, hostname });
     }
     if (given !== undefined && typeof given !== "function") {
       throw new WebSocketError(
@@ -43,13 +48,16 @@ export class BunTcpTransport implements Transport {
       );
     }
     const handlers = this.#handlers();
-    const listener: BunListener = given !== undefined ? given(handlers) : bunApi().listen({
-      hostname,
-      port,
+    const how = {
       tls: tls && { cert: tls.cert, key: tls.key },
       allowHalfOpen: true,
       socket: handlers,
-    });
+    };
+    const listener: BunListener = given !== undefined
+      ? given(handlers)
+      : path !== undefined
+      ? bunApi().listen({ ...how, unix: path })
+      : bunApi().listen({ ...how, hostname, port, reusePort });
     if (typeof listener?.stop !== "function") {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",

@@ -1,5 +1,4 @@
-import { unmapped } from "../../protocol/mod.ts";
-import type { DenoAddress, DenoConn } from "../deno_api.ts";
+import { type DenoConn, remoteOf } from "../deno_api.ts";
 import type { Address } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
@@ -177,9 +176,4 @@ export class DenoByteSocket implements ByteSocket {
   setNoDelay(on: boolean): void {
     this.native.setNoDelay?.(on);
   }
-}
-
-/** The peer's address; that which Deno gives of a Unix socket's peer is the listener's own path. */
-function remoteOf(address: DenoAddress): Address {
-  return { ip: unmapped(address.hostname ?? ""), port: address.port ?? 0 };
 }

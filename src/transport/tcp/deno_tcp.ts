@@ -3,11 +3,13 @@ import { ACCEPT_RETRY_MS, acceptFailure, isPeerGone } from "../accept_failure.ts
 import { acceptTcp } from "./accept_tcp.ts";
 import { DenoByteSocket } from "./deno_byte_socket.ts";
 import { addressOf, denoApi, type DenoConn, type DenoListener } from "../deno_api.ts";
-import { isNodeServer, NodeListener } from "./node_listener.ts";
+import { isNodeServer, NodeListener, nodeServer } from "./node_listener.ts";
 import { openUpgrade } from "./node_upgrade.ts";
-import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "./tcp_capabilities.ts";
+import { moreThanCertificate } from "../tls_options.ts";
 import type {
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Transport,
@@ -18,6 +20,7 @@ import type {
 /** Raw TCP or TLS on `Deno.listen` and `Deno.listenTls`. */
 export class DenoTcpTransport implements Transport {
   static readonly capabilities: Capabilities = TCP_CAPABILITIES;
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #listener: { close(): unknown } | null = null;
   #accepting: Promise<void> = Promise.resolve();
@@ -31,10 +34,11 @@ export class DenoTcpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname, port, tls, listener: given } = options;
-    if (isNodeServer(given)) {
-      const listener = this.#listener = new NodeListener(given, this.#host);
-      return await listener.listen(port, hostname);
+    const { hostname, port, tls, path, listener: given } = options;
+    const byNode = given === undefined && needsNode(options) ? nodeServer(tls) : given;
+    if (isNodeServer(byNode)) {
+      const listener = this.#listener = new NodeListener(byNode, this.#host, tls);
+      return await listener.listen({ ...options, hostname: hostname ?? ANY });
     }
     if (given !== undefined && !isDenoListener(given)) {
       throw new WebSocketError(
@@ -43,9 +47,9 @@ export class DenoTcpTransport implements Transport {
       );
     }
     const listener = given ??
-      (tls
-        ? denoApi().listenTls({ hostname, port, ...tls })
-        : denoApi().listen({ hostname, port }));
+      (tls !== undefined
+        ? denoApi().listenTls({ hostname, port, cert: tls.cert, key: tls.key })
+        : denoApi().listen(path === undefined ? { hostname, port } : { transport: "unix", path }));
     const secure = given === undefined
       ? tls !== undefined
       : listener.constructor.name === "TlsListener";
@@ -88,6 +92,15 @@ export class DenoTcpTransport implements Transport {
       });
     }
   }
+}
+
+/** As Deno listens where it is not told. */
+const ANY = "0.0.0.0";
+
+/** What Deno's own listeners cannot do; `reusePort` they have behind a flag only. */
+function needsNode({ tls, path, reusePort }: ListenOptions): boolean {
+  if (reusePort === true) return true;
+  return tls !== undefined && (path !== undefined || moreThanCertificate(tls).length > 0);
 }
 
 function isDenoListener(listener: unknown): listener is DenoListener {

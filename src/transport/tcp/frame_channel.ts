@@ -18,7 +18,7 @@ import type {
   SharedMessage,
 } from "../channel.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import type { FrameTrace, TransportHost, TransportLimits } from "../transport.ts";
+import type { ChannelHost, FrameTrace } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { State } from "./channel_state.ts";
 import { ControlFrameRate } from "./control_frame_rate.ts";
@@ -32,7 +32,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   readonly #socket: ByteSocket;
   readonly #messages: MessageListener;
   readonly #life: LifeListener;
-  readonly #limits: TransportLimits;
+  readonly host: ChannelHost;
   readonly #extensions: readonly NegotiatedExtension[];
   readonly #trace: FrameTrace | null;
   readonly #writer: SocketWriter;
@@ -64,7 +64,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
   constructor(
     socket: ByteSocket,
     opening: ChannelOpening,
-    host: Pick<TransportHost, "limits" | "trace">,
+    host: ChannelHost & { readonly trace: FrameTrace | null },
     extensions: readonly NegotiatedExtension[],
     client = false,
   ) {
@@ -72,7 +72,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     this.#socket = socket;
     this.#messages = opening.messages;
     this.#life = opening.life;
-    this.#limits = limits;
+    this.host = host;
     this.#extensions = extensions;
     this.#trace = host.trace;
     this.#writer = new SocketWriter(socket, this);
@@ -244,13 +244,14 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
       return true;
     }
     this.heard = true;
+    this.host.traffic.bytesReceived += chunk.length;
     const writer = this.#writer;
     writer.corked = true;
     this.#turn?.begin();
     this.#receiver.push(chunk);
     writer.corked = false;
     writer.flush();
-    if (this.bufferedAmount > this.#limits.highWaterMark) this.#blocked = true;
+    if (this.bufferedAmount > this.host.limits.highWaterMark) this.#blocked = true;
     this.#stalled = this.#blocked || !this.#receiver.idle;
     return !this.#stalled;
   }
@@ -329,7 +330,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
     if (this.#trace !== null) this.#traceFrame("<", opcode, payload);
     if (!this.#listening) return false;
     this.#controlFrames ??= new ControlFrameRate();
-    const failure = this.#controlFrames.take(this.#limits.maxControlFrames);
+    const failure = this.#controlFrames.take(this.host.limits.maxControlFrames);
     if (failure === undefined) return true;
     this.#receiver.end();
     this.onFailure(failure);
@@ -404,7 +405,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
 
   #startTimer(): void {
     if (this.#deadline > 0) cancelDeadline(this, this.#deadline);
-    this.#deadline = this.#limits.closeTimeout;
+    this.#deadline = this.host.limits.closeTimeout;
     startDeadline(this, this.#deadline);
   }
 

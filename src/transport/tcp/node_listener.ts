@@ -1,10 +1,13 @@
 import { once } from "node:events";
-import { Server as NetServer, type Socket } from "node:net";
-import { Server as TlsServer } from "node:tls";
+import { createServer, Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from "node:tls";
+import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
-import type { ListeningAddress, TransportHost } from "../transport.ts";
+import type { TlsOptions } from "../tls_options.ts";
+import type { ListeningAddress, ListenOptions, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
+import { nodeTls } from "./node_tls.ts";
 import { TlsWait } from "./tls_wait.ts";
 
 /**
@@ -17,19 +20,33 @@ export function isNodeServer(listener: unknown): listener is NetServer {
   return listener instanceof NetServer || listener instanceof TlsServer;
 }
 
+/**
+ * Makes a server of `node:net` or `node:tls`, for what the runtime's own listeners cannot do.
+ *
+ * @param tls How it speaks TLS, if it does.
+ * @returns The server, which does not listen yet.
+ */
+export function nodeServer(tls: TlsOptions | undefined): NetServer {
+  return tls === undefined ? createServer({ allowHalfOpen: true }) : createTlsServer(nodeTls(tls));
+}
+
 /** Serves the connections that a `node:net` or `node:tls` server of the caller's own accepts. */
 export class NodeListener {
   readonly server: NetServer;
   readonly #secure: boolean;
   readonly #host: TransportHost;
+  // Whether a client without a right certificate is dropped. Deno lets one through that has none at all.
+  readonly #verifies: boolean;
   // Only where TLS is spoken, by the raw socket under the TLS socket; under Bun those are one.
   readonly #waiting = new WeakMap<object, TlsWait>();
 
   /**
    * @param server The server; nothing is heard of it before {@linkcode NodeListener.listen}.
    * @param host Our server.
+   * @param tls How the server speaks TLS, where it is one of ours.
    */
-  constructor(server: NetServer, host: TransportHost) {
+  constructor(server: NetServer, host: TransportHost, tls?: TlsOptions) {
+    this.#verifies = tls?.requestCert === true && tls.rejectUnauthorized !== false;
     this.server = server;
     this.#secure = server instanceof TlsServer;
     this.#host = host;
@@ -38,18 +55,19 @@ export class NodeListener {
   /**
    * Begins to serve.
    *
-   * @param port The port that the server is told to listen on when it does not yet.
-   * @param hostname The address that it is told then.
+   * @param options Where the server is told to listen when it does not yet.
    * @returns Where it listens.
    */
-  async listen(port: number, hostname: string | undefined): Promise<ListeningAddress> {
+  async listen(
+    { port, hostname, path, reusePort }: Omit<ListenOptions, "tls" | "listener">,
+  ): Promise<ListeningAddress> {
     const { server } = this;
     try {
       server.on("connection", this.#onConnection);
       if (this.#secure) server.on("secureConnection", this.#onSecureConnection);
       server.on("tlsClientError", this.#onTlsClientError);
       if (!server.listening) {
-        server.listen(port, hostname);
+        server.listen(path === undefined ? { port, host: hostname, reusePort } : { path });
         await once(server, "listening");
       }
       server.on("error", this.#onError);
@@ -96,6 +114,15 @@ export class NodeListener {
     const wait = this.#waiting.get(raw) ?? this.#waiting.get(socket);
     this.#waiting.delete(raw);
     wait?.done();
+    if (this.#verifies && !(socket as TLSSocket).authorized) {
+      this.#host.refused(
+        { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 },
+        0,
+        "",
+      );
+      socket.destroy();
+      return;
+    }
     acceptTcp(new NodeByteSocket(socket, true, this.#host), this.#host);
   };
 

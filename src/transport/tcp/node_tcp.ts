@@ -1,22 +1,21 @@
-import { createServer } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import { WebSocketError } from "../../base/errors.ts";
 import type {
   Capabilities,
+  ListenAbilities,
   ListeningAddress,
   ListenOptions,
   Transport,
   TransportHost,
   UpgradeEvent,
 } from "../transport.ts";
-import { isNodeServer, NodeListener } from "./node_listener.ts";
-import { checkCertificate } from "./node_tls.ts";
+import { isNodeServer, NodeListener, nodeServer } from "./node_listener.ts";
 import { openUpgrade } from "./node_upgrade.ts";
-import { TCP_CAPABILITIES } from "./tcp_capabilities.ts";
+import { TCP_CAPABILITIES, TCP_LISTENS } from "./tcp_capabilities.ts";
 
 /** Raw TCP or TLS on `node:net` and `node:tls`. */
 export class NodeTcpTransport implements Transport {
   static readonly capabilities: Capabilities = TCP_CAPABILITIES;
+  static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #listener: NodeListener | null = null;
 
@@ -29,16 +28,15 @@ export class NodeTcpTransport implements Transport {
   }
 
   async listen(options: ListenOptions): Promise<ListeningAddress> {
-    const { hostname = "0.0.0.0", port, tls, listener: given } = options;
+    const { hostname = "0.0.0.0", tls, listener: given } = options;
     if (given !== undefined && !isNodeServer(given)) {
       throw new WebSocketError(
         "ERR_INVALID_ARGUMENT",
         "Cannot listen on this: under Node `listen` takes a node:net or node:tls Server",
       );
     }
-    const server = given ?? (tls ? createTlsServer({ ...checkCertificate(tls) }) : createServer());
-    this.#listener = new NodeListener(server, this.#host);
-    return await this.#listener.listen(port, hostname);
+    this.#listener = new NodeListener(given ?? nodeServer(tls), this.#host, tls);
+    return await this.#listener.listen({ ...options, hostname });
   }
 
   handleUpgrade(...event: UpgradeEvent): void {

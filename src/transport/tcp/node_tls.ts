@@ -1,12 +1,17 @@
+import type { TlsOptions } from "../tls_options.ts";
+
 /**
- * Refuses an empty certificate or key: without them Node listens all the same, and no client gets in.
+ * Gives options of TLS as `node:tls` and `node:https` take them, which are lists that may be changed.
  *
- * @param tls The certificate and its key, as PEM.
- * @returns The same.
+ * @param tls The options.
+ * @returns The same, with lists of their own.
  */
-export function checkCertificate<T extends { readonly cert: string; readonly key: string }>(
-  tls: T,
-): T {
-  if (tls.cert === "" || tls.key === "") throw new Error("there is no certificate in an empty PEM");
-  return tls;
+export function nodeTls(
+  { ca, ALPNProtocols, ...others }: TlsOptions,
+): Omit<TlsOptions, "ca" | "ALPNProtocols"> & { ca?: string | string[]; ALPNProtocols?: string[] } {
+  return {
+    ...others,
+    ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
+    ...(ALPNProtocols !== undefined && { ALPNProtocols: [...ALPNProtocols] }),
+  };
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { OutputQueue } from "../../protocol/mod.ts";
 import { FlushLater } from "../flush.ts";
+import type { Traffic } from "../traffic.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 
 /** From here on what is corked is written even before the read under way has been dealt with. */
@@ -9,6 +10,13 @@ const CORK_LIMIT = 64 * 1024;
 const turnEnd = new FlushLater(queueMicrotask);
 /** Once everything has been looked at that had come, for what many connections are sent. */
 const roundEnd = new FlushLater(setImmediate);
+
+/** What a writer needs of its channel. */
+interface WriterOwner {
+  readonly host: { readonly traffic: Traffic };
+  /** The socket has taken all that waited. */
+  allWritten(): void;
+}
 
 /**
  * Writes what one connection sends to its socket: together what was sent while one read was dealt with
@@ -20,7 +28,7 @@ export class SocketWriter {
   /** Set while writing waits for the end of what is under way. */
   corked = false;
   readonly #socket: ByteSocket;
-  readonly #owner: { allWritten(): void };
+  readonly #owner: WriterOwner;
   #writing = false;
   // How many writes had to be waited for.
   #awaited = 0;
@@ -29,9 +37,9 @@ export class SocketWriter {
 
   /**
    * @param socket Where the bytes go.
-   * @param owner Told each time that the socket has taken all that waited.
+   * @param owner Whose bytes they are.
    */
-  constructor(socket: ByteSocket, owner: { allWritten(): void }) {
+  constructor(socket: ByteSocket, owner: WriterOwner) {
     this.#socket = socket;
     this.#owner = owner;
   }
@@ -78,6 +86,7 @@ export class SocketWriter {
         this.#owner.allWritten();
         return;
       }
+      this.#owner.host.traffic.bytesSent += piece.length;
       if (this.#socket.write(piece)) output.done();
       else this.#writing = true;
     }

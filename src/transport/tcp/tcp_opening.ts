@@ -12,7 +12,14 @@ import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import { FrameChannel } from "./frame_channel.ts";
 import { answerHttp, type HttpResponse } from "./http_answer.ts";
-import type { Answer, Opening, Peer, Refusal, TransportHost } from "../transport.ts";
+import {
+  type Answer,
+  type Opening,
+  type Peer,
+  reasonOf,
+  type Refusal,
+  type TransportHost,
+} from "../transport.ts";
 
 /**
  * Takes care of a raw socket from its accept to its answer: reads the request head, lets the server
@@ -80,7 +87,7 @@ class TcpOpening implements ByteSink, Expiring {
   #accepted(opening: Opening | Refusal): void {
     if (typeof opening === "number") {
       if (this.#spoken) this.#refuse(new HttpError(opening, "Cannot take this connection"));
-      else this.#drop();
+      else this.#dismiss(opening);
       return;
     }
     this.#opening = opening;
@@ -189,7 +196,7 @@ class TcpOpening implements ByteSink, Expiring {
       return;
     }
     if (answer.status === 0) {
-      this.#drop();
+      this.#dismiss(0);
     } else if ("extensions" in answer) {
       const response = openingResponse(head.get("sec-websocket-key")!, answer.headers);
       head.compact();
@@ -202,6 +209,7 @@ class TcpOpening implements ByteSink, Expiring {
       // It has ended without a word behind its request, or else the socket would not have told yet.
       if (this.#peerEnded) channel.end();
     } else if ("body" in answer) {
+      this.#host.refused(this.#peer.remote, answer.status, reasonOf(answer));
       this.#answer(answer);
     } else if ("response" in answer) {
       const { status, headers, response } = answer;
@@ -209,8 +217,16 @@ class TcpOpening implements ByteSink, Expiring {
         this.#answer({ status, headers, body: response.body });
       } catch (error) {
         this.#refuse(handlerError("handshake", error));
+        return;
       }
+      this.#host.refused(this.#peer.remote, status, "");
     }
+  }
+
+  /** Drops a peer that gets no answer. */
+  #dismiss(status: number): void {
+    this.#host.refused(this.#peer.remote, status, "");
+    this.#drop();
   }
 
   /** All that has come behind the request. */
@@ -225,7 +241,7 @@ class TcpOpening implements ByteSink, Expiring {
     try {
       await this.#tryToRespond(head);
     } catch (error) {
-      this.#refuse(error);
+      this.#fail(error);
     }
   }
 
@@ -254,7 +270,15 @@ class TcpOpening implements ByteSink, Expiring {
     }
   }
 
+  /** Answers a peer that gets no WebSocket. */
   #refuse(error: unknown): void {
+    if (this.#gone || this.#answered) return;
+    const known = error instanceof HttpError ? error : new HttpError(500, "Internal Server Error");
+    this.#host.refused(this.#peer.remote, known.status, known.message);
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
     if (this.#gone || this.#answered) return;
     if (error instanceof HttpError) {
       const { status, headers, message } = error;

@@ -22,7 +22,10 @@ export class TlsWait implements Expiring {
   ): TlsWait | undefined {
     const peer = { destroy: () => wait.expired() };
     const release = host.reserve(ip, peer);
-    if (release === undefined) return undefined;
+    if (release === undefined) {
+      host.refused({ ip, port: 0 }, 0, "");
+      return undefined;
+    }
     const wait = new TlsWait(socket, host.limits.handshakeTimeout, release);
     return wait;
   }
