@@ -55,8 +55,8 @@ export function tellOfEngine(server: WebSocketServer<Guest>): void {
     const { server: whose, state: { up } } = message as EngineMessage;
     if (whose === server) server.broadcast(engineMessage(up));
   };
-  subscribe("duet:engine:down", tell);
-  subscribe("duet:engine:up", tell);
+  subscribe("duet.engine.down", tell);
+  subscribe("duet.engine.up", tell);
 }
 
 /** What a page is told. */

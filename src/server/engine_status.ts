@@ -2,8 +2,8 @@ import { channel } from "node:diagnostics_channel";
 import type { Logger } from "../base/logger.ts";
 import type { Engine, EngineState } from "../topics/engine.ts";
 
-const DOWN = channel("duet:engine:down");
-const UP = channel("duet:engine:up");
+const DOWN = channel("duet.engine.down");
+const UP = channel("duet.engine.up");
 
 /**
  * How a server's engine is doing, for those who run the server: `server.engine`.
@@ -32,8 +32,8 @@ export interface ServerEngine {
 }
 
 /**
- * What is published on `duet:engine:down` of `node:diagnostics_channel` when a server's engine cannot be
- * reached any more, and on `duet:engine:up` when it can, for the first time or again.
+ * What is published on `duet.engine.down` of `node:diagnostics_channel` when a server's engine cannot be
+ * reached any more, and on `duet.engine.up` when it can, for the first time or again.
  */
 export interface EngineMessage {
   /** The server. */
@@ -42,7 +42,7 @@ export interface EngineMessage {
   readonly engine: string;
   /** How the engine is doing now. */
   readonly state: EngineState;
-  /** Why it cannot be reached; none for `duet:engine:up`. */
+  /** Why it cannot be reached; none for `duet.engine.up`. */
   readonly error?: Error;
 }
 

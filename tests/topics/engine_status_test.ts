@@ -39,7 +39,7 @@ function listen(server: () => unknown) {
     const it = message as EngineMessage;
     if (it.server === server()) heard.push([String(name), it]);
   };
-  const names = ["duet:engine:down", "duet:engine:up"];
+  const names = ["duet.engine.down", "duet.engine.up"];
   for (const name of names) subscribe(name, hear);
   return {
     heard,
@@ -63,7 +63,7 @@ describe("server.engine", () => {
     await server.publish("t", "x");
     await ready;
     assertEquals(told.heard.map(([name, { engine }]) => [name, engine]), [
-      ["duet:engine:up", "memory"],
+      ["duet.engine.up", "memory"],
     ]);
   });
 
@@ -101,9 +101,9 @@ describe("server.engine", () => {
     assertEquals(
       told.heard.map(([name, { engine, state, error }]) => [name, engine, state.since, error]),
       [
-        ["duet:engine:up", "remote", 2, undefined],
-        ["duet:engine:down", "remote", 3, told.heard[1][1].error],
-        ["duet:engine:up", "remote", 4, undefined],
+        ["duet.engine.up", "remote", 2, undefined],
+        ["duet.engine.down", "remote", 3, told.heard[1][1].error],
+        ["duet.engine.up", "remote", 4, undefined],
       ],
     );
     assertEquals(told.heard[1][1].error?.message, "gone");
