@@ -5,7 +5,7 @@ import { openOver, serveOver } from "../support/byte_paths.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { handling } from "../support/transports.ts";
+import { handling, runtime } from "../support/transports.ts";
 
 const CLOSE = clientFrame(8, closeBytes(1000));
 
@@ -42,7 +42,12 @@ for (const path of allPaths) {
         assertEquals(await told.next(), `${code}`);
       });
 
-      it("settles drained() at once, though messages wait for whoever waits for that", async () => {
+      // Then only the silence of the peer ends it, which takes 40 s.
+      const unseen = runtime === "node" && path.secure && name === "the end of its stream"
+        ? "Node tells of no reset behind the end of a TLS stream that is not read"
+        : undefined;
+      const rule = "settles drained() at once, though messages wait for whoever waits for that";
+      it(rule, { skip: unseen }, async () => {
         const told = new Journal<string>();
         await using served = await serveOver(path, {
           ...handling({
