@@ -1,3 +1,4 @@
+import type { BinaryData } from "../base/bytes.ts";
 import type { Capabilities, TransportName } from "../transport/transport.ts";
 import type { PublishOptions, PublishResult } from "./subscribing.ts";
 
@@ -18,7 +19,7 @@ export interface AnyServerOf<C> {
   /** Settles when the server has shut down. */
   readonly finished: Promise<void>;
   /** Sends a message to many clients, by default to all that are open; gives to how many. */
-  broadcast(data: string | Uint8Array, to?: Iterable<C>): number;
+  broadcast(data: string | BinaryData, to?: Iterable<C>): number;
   /** Publishes a message to all subscribers of a topic. */
   publish(
     topic: string,
