@@ -1,11 +1,14 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../mod.ts";
+import { natsEngine } from "../../src/nats/mod.ts";
 import { redisEngine } from "../../src/redis/mod.ts";
+import { connector } from "../nats/harness.ts";
+import { client } from "../redis/harness.ts";
+import { NatsServer, NO_NATS } from "../support/nats_server.ts";
 import { patiently } from "../support/patience.ts";
 import { NO_REDIS, RedisServer } from "../support/redis_server.ts";
 import { transports } from "../support/transports.ts";
-import { client } from "./harness.ts";
 
 /** A client that keeps what it is sent. */
 class Listener {
@@ -38,19 +41,33 @@ class Listener {
   }
 }
 
-for (const { transport } of transports) {
-  describe(`two servers over ${transport} with one Redis`, () => {
+const redis = {
+  name: "Redis",
+  missing: NO_REDIS,
+  start: () => RedisServer.start(),
+  engine: (port: number) => redisEngine(client(port)),
+};
+const nats = {
+  name: "NATS",
+  missing: NO_NATS,
+  start: () => NatsServer.start(),
+  engine: (port: number) => natsEngine(connector(port)),
+};
+
+const cases = [redis, nats].flatMap((it) => transports.map(({ transport }) => ({ it, transport })));
+for (const { it: { name, missing, start, engine }, transport } of cases) {
+  describe(`two servers over ${transport} with one ${name}`, () => {
     it("their clients hear the same, and what they have missed when they come back", {
-      skip: NO_REDIS,
+      skip: missing,
     }, async () => {
-      const redis = await RedisServer.start();
+      const place = await start();
       const errors: Error[] = [];
       const servers = await Promise.all([1, 2].map(async () => {
         const server = new WebSocketServer({
           transport,
           hostname: "127.0.0.1",
           port: 0,
-          engine: redisEngine(client(redis.port)),
+          engine: engine(place.port),
           topics: { history: { count: 100, age: 60 } },
           onError: (_server, error) => void errors.push(error as Error),
           onConnect(_server, connection) {
@@ -80,7 +97,7 @@ for (const { transport } of transports) {
       for (const it of [...listeners, late]) await it.close();
       for (const server of servers) await server.shutdown();
       assertEquals(errors, []);
-      await redis.close();
+      await place.close();
     });
   });
 }
