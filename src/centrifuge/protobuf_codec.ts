@@ -21,6 +21,7 @@ function readMessage(reader: ProtobufReader, schema: Schema): Values {
     const field = schema.byNumber.get(tag >>> 3);
     const type = tag & 7;
     if (tag >>> 3 === 0) throw new Malformed("a field has no number");
+    // A client of a later version may send fields that are not known here.
     if (field === undefined) reader.skip(type);
     else if (type !== wireType(field)) throw new Malformed(`${field.name} has another type`);
     else readField(reader, field, values);

@@ -33,7 +33,7 @@ export const readFlag: Reader<boolean> = (value, name) => {
 
 // deno-lint-ignore no-explicit-any -- the options give each handler the types of its own
 export const readFunction: Reader<(...args: any[]) => any> = (value, name) => {
-  // deno-lint-ignore no-explicit-any -- as above
+  // deno-lint-ignore no-explicit-any -- which arguments it takes cannot be seen at run time
   if (typeof value === "function") return value as (...args: any[]) => any;
   throw invalid(name, value, "a function");
 };

@@ -97,7 +97,7 @@ export interface PropertiesOf<S, C extends WebSocketConnection> {
 }
 
 /** The parts of any server: what is defined on the prototype is the same for all servers and connections. */
-// deno-lint-ignore no-explicit-any -- as above
+// deno-lint-ignore no-explicit-any -- which classes they are of does not matter to what is defined once for all
 export type AnyParts = Parts<any, any>;
 
 function listener({ listeners, settings }: AnyParts): unknown {
