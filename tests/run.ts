@@ -48,8 +48,8 @@ interface Context {
 
 const CHECK_SECONDS = 300;
 const SUITE_SECONDS = 1800;
-/** Steps of a kind that run at the same time: suites wait more than they compute. */
-const CONCURRENCY = { check: 2, suite: 3 };
+/** Steps of a kind that run at the same time. */
+const CONCURRENCY = { check: 2, suite: 2 };
 const ENTRY_POINTS = [
   "mod.ts",
   "src/protocol/mod.ts",

@@ -32,22 +32,26 @@ export interface SuiteOptions {
   print(line: string): void;
 }
 
-/** Runs the files one after the other, with a line for each. */
+/** Runs the files, two at a time since they wait more than they compute, with a line for each. */
 export async function runSuite(options: SuiteOptions): Promise<Report> {
   const { files, timeout } = options;
   const deadline = performance.now() + timeout * 1000;
   const reports: Report[] = [];
-  for (const file of files) {
-    const left = Math.round((deadline - performance.now()) / 1000);
-    const report = left > 0
-      ? await runFile(file, Math.min(left, FILE_SECONDS), options)
-      : { passed: 0, failures: [`not run: the step's ${timeout} s are over`], skips: [] };
-    reports.push({
-      passed: report.passed,
-      failures: report.failures.map((line) => `${file}: ${line}`),
-      skips: report.skips.map((line) => `${file}: ${line}`),
-    });
-  }
+  const queue = files.values();
+  const worker = async () => {
+    for (const file of queue) {
+      const left = Math.round((deadline - performance.now()) / 1000);
+      const report = left > 0
+        ? await runFile(file, Math.min(left, FILE_SECONDS), options)
+        : { passed: 0, failures: [`not run: the step's ${timeout} s are over`], skips: [] };
+      reports.push({
+        passed: report.passed,
+        failures: report.failures.map((line) => `${file}: ${line}`),
+        skips: report.skips.map((line) => `${file}: ${line}`),
+      });
+    }
+  };
+  await Promise.all([worker(), worker()]);
   if (files.length === 0) reports.push({ passed: 0, failures: ["no test files"], skips: [] });
   return addReports(reports);
 }
