@@ -179,7 +179,7 @@ async function testDocumentation(context: Context): Promise<Result> {
 const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
 /** What the engines and commands of the others are for, and routes: Node has URLPattern from version 24 on. */
 const OF_OTHERS =
-  /^tests\/(?:transport\/http\/(?:mount|prepared_upgrade|request_url|shared_engine)|integration\/(?:reload|routes))_test/;
+  /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/(?:reload|routes))_test/;
 
 function dependsOnRuntime(file: string): boolean {
   return OF_NODE.test(file) && !OF_OTHERS.test(file);

@@ -150,7 +150,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for a `node:http` server of the application's own. */
-  handleUpgrade(...event: UpgradeEvent): void {
+  handleUpgrade(event: UpgradeEvent, prepared: PreparedUpgrade | undefined): void {
     const { transport, reports, kind } = this.#parts;
     reports.keeping(() => {
       if (transport.handleUpgrade === undefined) {
@@ -159,8 +159,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
+      const read = prepared === undefined ? undefined : readPrepared(prepared);
       this.serve();
-      transport.handleUpgrade(...event);
+      transport.handleUpgrade(event, read);
     });
   }
 

@@ -259,7 +259,7 @@ export interface Transport {
   /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
   upgrade?(request: Request, info: unknown, prepared: Prepared): Promise<Response>;
   /** Takes over a socket whose request head a `node:http` server has read; throws where that is done wrongly. */
-  handleUpgrade?(...event: UpgradeEvent): void;
+  handleUpgrade?(event: UpgradeEvent, prepared?: Prepared): void;
   /**
    * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
    * with those of WebSockets that are not ours.

@@ -15,6 +15,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
   UpgradeEvent,
@@ -47,7 +48,7 @@ export class NodeHttpTransport implements Transport {
     const { hostname = "0.0.0.0", port, tls, path, reusePort } = options;
     const secure = tls !== undefined;
     const server = await this.#create(tls);
-    server.on("upgrade", (...event) => this.handleUpgrade(...event));
+    server.on("upgrade", (...event) => this.handleUpgrade(event));
     server.on("request", (message, response) => {
       const served = this.#serve(message, response, secure);
       this.#underWay.add(served);
@@ -88,8 +89,8 @@ export class NodeHttpTransport implements Transport {
     return server;
   }
 
-  handleUpgrade(...event: UpgradeEvent): void {
-    openUpgrade(event, this.#host);
+  handleUpgrade(event: UpgradeEvent, prepared?: Prepared): void {
+    openUpgrade(event, this.#host, prepared);
   }
 
   /** Serves a request that is not to become a WebSocket; never rejects. */
