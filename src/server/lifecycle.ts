@@ -15,7 +15,7 @@ import type {
   UpgradeEvent,
 } from "../transport/transport.ts";
 import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
-import { type Patience, waitFor } from "./patience.ts";
+import { GAVE_UP, type Patience, waitFor } from "./patience.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -245,7 +245,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     await this.#step(() => listeners.stop());
     roster.dismiss();
     const drains = !leaving.over.aborted;
-    await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
+    const patience = drains ? { until: leaving.over } : undefined;
+    const called = await this.#step(() => this.#call("onShutdown"), patience);
+    if (called === GAVE_UP) reports.report(stuck("onShutdown"));
     const told = new Set<WebSocketConnection>();
     const tell = (connection: WebSocketConnection) => {
       told.add(connection);
@@ -256,6 +258,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#stopRunning();
     for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
+    if (requests.underWay > 0) reports.report(stuck("onRequest"));
     for (const connection of roster.everyone()) {
       this.#attempt(() => sessionOf(connection).abandon(), connection);
     }
@@ -274,16 +277,19 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#parts.streams.stop();
   }
 
-  /** Waits for a step, by default for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  /**
+   * Waits for a step, by default for no longer than `closeTimeout`, and tells if that was not long enough; what
+   * fails does not keep the next from its turn.
+   */
   async #step(
     act: () => Promise<unknown> | undefined,
     patience: Patience = { seconds: this.#parts.settings.closeTimeout },
-  ): Promise<void> {
+  ): Promise<unknown> {
     const { reports } = this.#parts;
     const tell = (error: unknown) => reports.report(error);
     try {
       const done = act();
-      if (done !== undefined) await waitFor(done, patience, tell);
+      return done === undefined ? undefined : await waitFor(done, patience, tell);
     } catch (error) {
       tell(error);
     }
@@ -322,3 +328,11 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 }
 
 function nothing(): void {}
+
+/** A handler that shutting down waits for has not settled in its time; it may wait for the shutting down itself. */
+function stuck(name: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_HANDLER",
+    `Cannot wait longer for ${name}: the server shuts down without it. If it waits for shutdown() or finished, it waits for itself: call shutdown() there without await.`,
+  );
+}
