@@ -150,7 +150,8 @@ export async function runSuiteServer(
   { url, cases, folder }: Omit<Run, "agent">,
   test: () => Promise<void>,
 ): Promise<void> {
-  const server = start(suite, "fuzzingserver", folder, { outdir: folder, url, cases });
+  // Its web page would have a fixed port, which a second run at the same time could not have.
+  const server = start(suite, "fuzzingserver", folder, { outdir: folder, url, cases, webport: 0 });
   try {
     await Promise.race([server.ended, listening(url)]);
     await Promise.race([server.ended, test()]);
