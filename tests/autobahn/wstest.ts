@@ -90,7 +90,9 @@ function start(suite: Suite, mode: string, folder: string, spec: object): Proces
   fs.writeFileSync(specFile, JSON.stringify(spec, null, 2));
   const logFile = join(folder, "wstest.log");
   const log = fs.createWriteStream(logFile);
-  const child = spawn(suite.python, [...isolated(RUN), "-m", mode, "-s", specFile], {
+  // The web page of its server would have a fixed port, which a second run could not have meanwhile.
+  const flags = ["-m", mode, "-s", specFile, "--webport", "0"];
+  const child = spawn(suite.python, [...isolated(RUN), ...flags], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -150,8 +152,7 @@ export async function runSuiteServer(
   { url, cases, folder }: Omit<Run, "agent">,
   test: () => Promise<void>,
 ): Promise<void> {
-  // Its web page would have a fixed port, which a second run at the same time could not have.
-  const server = start(suite, "fuzzingserver", folder, { outdir: folder, url, cases, webport: 0 });
+  const server = start(suite, "fuzzingserver", folder, { outdir: folder, url, cases });
   try {
     await Promise.race([server.ended, listening(url)]);
     await Promise.race([server.ended, test()]);
