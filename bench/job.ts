@@ -5,10 +5,13 @@ export type MessageType = "text" | "binary";
 /** What each load process is told whatever it measures. */
 interface Target {
   port: number;
-  /** Process id of the server, whose processor time and memory are read from /proc. */
+  /** Process id of the server or client, whose processor time and memory are read from /proc. */
   pid: number;
-  /** "tcp": the server sends back every byte it gets and knows nothing of WebSocket. */
-  protocol: "websocket" | "tcp";
+  /**
+   * "tcp": the server sends back every byte it gets and knows nothing of WebSocket. "client": what is measured is a
+   * client; the port is where it is told to open connections to the load process.
+   */
+  protocol: "websocket" | "tcp" | "client";
   connections: number;
   /** Payload of one message. */
   bytes: number;

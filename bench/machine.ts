@@ -37,7 +37,7 @@ export function findRuntimes(root: string): Runtimes {
   return {
     deno: process.execPath,
     bun: runtimePath(`${root}/node_modules/.bin/bun`) ?? runtimePath("bun"),
-    node: runtimePath("node"),
+    node: runtimePath(`${root}/node_modules/.bin/node`) ?? runtimePath("node"),
   };
 }
 

@@ -176,7 +176,8 @@ async function testDocumentation(context: Context): Promise<Result> {
 }
 
 /** What is other code under Node. */
-const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
+const OF_NODE =
+  /^tests\/(?:(?:client|connection|integration|reference|server|transport)\/|attacks\/slow_handler)/;
 /** What the engines and commands of the others are for, and routes: Node has URLPattern from version 24 on. */
 const OF_OTHERS =
   /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/(?:reload|routes))_test/;
