@@ -15,7 +15,13 @@ function duet(runtime: "deno" | "bun", engine: Broker, history: boolean): Server
     runtime,
     broker: engine,
     script: "duet",
-    args: ["--transport", "tcp", "--engine", engine, ...(history ? ["--history"] : [])],
+    args: [
+      "--transport",
+      runtime === "deno" ? "tcp" : "http",
+      "--engine",
+      engine,
+      ...(history ? ["--history"] : []),
+    ],
     ours: true,
   });
 }
