@@ -35,6 +35,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   readonly remote: Address;
   readonly secure: boolean;
   readonly sharesBuffers = false;
+  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
   readonly #tcp: TcpHandle | undefined;
