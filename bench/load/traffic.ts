@@ -95,6 +95,7 @@ function heard(messages: readonly string[], protocol: Job["protocol"]): Traffic 
     replies: twiceIfSmall(replies),
     replyRing: replies.length,
     replySize: frames[0]!.length,
+    deflate: false,
   };
 }
 
