@@ -47,6 +47,7 @@ export class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
   readonly sharesBuffers = false;
+  readonly givesChunks = true;
   sink: ByteSink = NOBODY;
   /** Set while its TLS handshake is under way. */
   handshaking: TlsWait | undefined;

@@ -36,6 +36,7 @@ export class DenoByteSocket implements ByteSocket {
   readonly remote: ClientAddress;
   readonly secure: boolean;
   readonly sharesBuffers = true;
+  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
   #resume: (() => void) | null = null;

@@ -49,6 +49,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   readonly remote: ClientAddress;
   readonly secure: boolean;
   readonly sharesBuffers = false;
+  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
   readonly #tcp: TcpHandle | undefined;
