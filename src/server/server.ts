@@ -245,7 +245,7 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param event The arguments of the event. `connection.handshake.request.incoming` gives the request; the
    * socket is this server's from now on.
    * @throws {WebSocketError} ERR_UNSUPPORTED on "http"; ERR_INVALID_ARGUMENT for anything else than the
-   * arguments of the event.
+   * arguments of the event; ERR_STATE for a socket that a server has taken over before.
    */
   handleUpgrade(...event: UpgradeEvent): void {
     this.#parts.lifecycle.handleUpgrade(...event);

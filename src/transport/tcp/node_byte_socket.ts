@@ -61,10 +61,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     socket.allowHalfOpen = true;
     this.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.take(chunk));
-    socket.on("end", () => {
-      this.#peerEnded = true;
-      if (!this.#paused) this.#tellEnd();
-    });
+    socket.on("end", () => this.peerEnds());
     // Node tells of the end of the socket with "close" right after.
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
@@ -100,6 +97,12 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     else if (this.secure) cancelDeadline(this, LOOK_SECONDS);
     this.native.resume();
     if (this.#peerEnded) this.#tellEnd();
+  }
+
+  /** The peer has ended its half. */
+  peerEnds(): void {
+    this.#peerEnded = true;
+    if (!this.#paused) this.#tellEnd();
   }
 
   /** A paused TLS socket is looked at: one that is read on all the same ends before memory does. */
@@ -151,6 +154,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   }
 
   setNoDelay(on: boolean): void {
-    this.native.setNoDelay(on);
+    // A stream that is no socket, as one within a tunnel, has none.
+    this.native.setNoDelay?.(on);
   }
 }
