@@ -10,6 +10,8 @@ interface TcpHandle {
   readStart(): unknown;
 }
 
+/** The most that is written at once: Node tells only when all of it is, and so how far the peer has read. */
+const PIECE = 256 * 1024;
 /** How often a paused TLS socket that may be read on is looked at. */
 const LOOK_SECONDS = 1;
 /** What a runtime may read of a paused TLS socket. */
@@ -117,9 +119,13 @@ export class NodeByteSocket implements ByteSocket, Expiring {
 
   write(bytes: Uint8Array): boolean {
     this.unwritten = bytes.length;
-    this.native.write(bytes, (error) => {
-      this.unwritten = 0;
-      if (!error && !this.#closed) this.sink.written();
+    this.native.write(bytes.length > PIECE ? bytes.subarray(0, PIECE) : bytes, (error) => {
+      if (error || this.#closed) this.unwritten = 0;
+      else if (bytes.length > PIECE) this.write(bytes.subarray(PIECE));
+      else {
+        this.unwritten = 0;
+        this.sink.written();
+      }
     });
     return false;
   }
