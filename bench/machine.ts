@@ -74,7 +74,7 @@ export function describeMachine(runtimes: Runtimes): Machine {
     const answer = execFileSync(path, ["--version"], { encoding: "utf8" });
     versions[name] = answer.match(/\d+\.\d+\.\d+\S*/)![0];
   }
-  for (const name of ["ws", "crossws"]) versions[name] = packageVersion(name);
+  for (const name of ["ws", "crossws", "socket.io"]) versions[name] = packageVersion(name);
   const pinned = pinning();
   return {
     processor: os.cpus()[0]?.model.trim() ?? "unknown",

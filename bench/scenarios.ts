@@ -20,7 +20,8 @@ import {
 } from "./goals.ts";
 import type { Figures, Job, MessageType, RoomsJob } from "./job.ts";
 
-type Unaddressed<J> = J extends Job ? Omit<J, "port" | "pid" | "protocol"> : never;
+type Address = "port" | "pid" | "protocol" | "orders" | "publisher" | "engine";
+type Unaddressed<J> = J extends Job ? Omit<J, Address> : never;
 
 /** A job for which only the server is missing. */
 export type Load = Unaddressed<Job>;

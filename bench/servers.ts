@@ -1,5 +1,8 @@
 // The servers that are measured: what each is called and how it is started.
 
+import { type Broker, engineServers } from "./engine_servers.ts";
+import type { Job } from "./job.ts";
+
 export type Runtime = "deno" | "bun" | "node";
 
 export interface Wishes {
@@ -9,6 +12,10 @@ export interface Wishes {
   deflate: boolean;
   /** The largest message in bytes that the server must take. */
   maxSize: number;
+  /** Where Redis or NATS listens, for a server that has one. */
+  broker?: number;
+  /** How many publications a server makes in one turn. */
+  perTurn?: number;
 }
 
 export interface ServerEntry {
@@ -17,7 +24,9 @@ export interface ServerEntry {
   runtime: Runtime;
   ours: boolean;
   /** "tcp": sends back bytes and knows nothing of WebSocket. "client": a client that sends back messages. */
-  protocol: "websocket" | "tcp" | "client";
+  protocol: Job["protocol"];
+  /** What two of these have between them, where they are measured so. */
+  broker?: Broker;
   /** Script and arguments, from the project's root. */
   command(wishes: Wishes): string[];
 }
@@ -139,6 +148,7 @@ export const servers: ServerEntry[] = [
   plain("crossws_bun", "crossws, Bun", "bun", "websocket", "crossws_bun_rooms"),
   ...mounts(),
   ...clients(),
+  ...engineServers,
 ];
 
 export function serverById(id: string): ServerEntry {

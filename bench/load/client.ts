@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Job } from "../job.ts";
 import { type ReplyCounter, replyCounter } from "./reply_counter.ts";
+import { SOCKET_IO_PATH, SocketIoOpening } from "./socket_io.ts";
 import type { Traffic } from "./traffic.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -34,8 +35,10 @@ export class Client {
   #socket: Bun.Socket<Client> | undefined;
   #opened: ((error?: Error) => void) | undefined;
   #head = "";
+  #upgraded = false;
   #deflate = false;
   #serves = false;
+  #socketIo: SocketIoOpening | undefined;
   /** Bytes of frames that may be written and have not been, and where in the ring they begin. */
   #owed = 0;
   #at = 0;
@@ -64,6 +67,10 @@ export class Client {
         (socket) => {
           this.#socket = socket;
           if (protocol === "tcp") return this.#opened?.();
+          if (protocol === "socket.io") {
+            this.#socketIo = new SocketIoOpening((bytes) => void socket.write(bytes));
+            path = SOCKET_IO_PATH;
+          }
           socket.write(
             `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
               `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n` +
@@ -113,7 +120,7 @@ export class Client {
 
   receive(chunk: Uint8Array): void {
     if (this.#opened) {
-      const rest = this.#handshake(chunk);
+      const rest = this.#open(chunk);
       if (rest === undefined || rest.length === 0) return;
       chunk = rest;
     }
@@ -143,6 +150,15 @@ export class Client {
     else throw error;
   }
 
+  /** The bytes after all that opens the connection, or undefined while that is not complete. */
+  #open(chunk: Uint8Array): Uint8Array | undefined {
+    const rest = this.#upgraded ? chunk : this.#handshake(chunk);
+    if (rest === undefined || !this.#upgraded) return rest;
+    const after = this.#socketIo === undefined ? rest : this.#socketIo.take(rest);
+    if (after !== undefined) this.#opened!();
+    return after;
+  }
+
   /** The bytes after the response's head, or undefined while the head is not complete. */
   #handshake(chunk: Uint8Array): Uint8Array | undefined {
     const before = this.#head.length;
@@ -157,7 +173,7 @@ export class Client {
     } else if (this.#deflate && !/server_no_context_takeover/i.test(head)) {
       this.#opened!(new Error(`the server did not agree to compression:\n${head}`));
     } else {
-      this.#opened!();
+      this.#upgraded = true;
     }
     return chunk.subarray(end + 4 - before);
   }

@@ -1,6 +1,7 @@
 // The messages that a connection sends in turn, framed and masked beforehand, and the replies that must come back.
 
 import { constants, deflateRawSync } from "node:zlib";
+import { messages } from "../engine_message.ts";
 import type { Job } from "../job.ts";
 
 const TEXT = 1;
@@ -37,6 +38,7 @@ function topicName(index: number): string {
 }
 
 export function makeTraffic(job: Job): Traffic {
+  if (job.kind === "engine") return heard(messages, job.protocol);
   const bytes = job.kind === "idle" || job.kind === "connect" ? 64 : job.bytes;
   // Of several speakers nobody knows who comes first. The number in front names the topic.
   const different = job.kind === "rooms" ? job.topics : 32;
@@ -74,6 +76,26 @@ export function makeTraffic(job: Job): Traffic {
     replyRing: replies.length,
     replySize: job.deflate || ofClient ? 0 : echoes[0]!.length,
     deflate: job.deflate,
+  };
+}
+
+/** What subscribers hear, of whom none sends anything. */
+function heard(messages: readonly string[], protocol: Job["protocol"]): Traffic {
+  const payloads = messages.map((message) =>
+    new TextEncoder().encode(protocol === "socket.io" ? `42["m","${message}"]` : message)
+  );
+  const frames = payloads.map((payload) => frame(FIN | TEXT, payload, undefined));
+  const replies = join(frames);
+  return {
+    count: payloads.length,
+    payloads,
+    sent: new Uint8Array(0),
+    sentRing: 0,
+    sentSizes: [],
+    replies: twiceIfSmall(replies),
+    replyRing: replies.length,
+    replySize: frames[0]!.length,
+    deflate: false,
   };
 }
 
