@@ -122,7 +122,7 @@ function check(
 
 /** The rest of bench/ and tests/ is Bun's: Bun's types clash with Deno's, so tsc checks those. */
 function moreFilesOfDeno(): string[] {
-  const ofBun = /^bench\/(load\.ts|load\/|servers\/bun_|servers\/crossws_bun)|\.bun\.ts$/;
+  const ofBun = /^bench\/(load\.ts|load\/|servers\/(?:engines\/)?(?:bun_|crossws_bun))|\.bun\.ts$/;
   const excluded = /^tests\/(\.output|autobahn\/(reports|venv)|centrifuge\/venv)\//;
   return [...findFiles("bench", ".ts"), ...findFiles("tests", ".ts")]
     .filter((file) => !ofBun.test(file) && !excluded.test(file));
