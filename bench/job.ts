@@ -5,13 +5,14 @@ export type MessageType = "text" | "binary";
 /** What each load process is told whatever it measures. */
 interface Target {
   port: number;
-  /** Process id of the server, whose processor time and memory are read from /proc. */
+  /** Process id of the server or client, whose processor time and memory are read from /proc. */
   pid: number;
   /**
-   * "tcp": the server sends back every byte it gets and knows nothing of WebSocket. "socket.io": it speaks the
-   * protocol of socket.io over WebSocket.
+   * "tcp": the server sends back every byte it gets and knows nothing of WebSocket. "client": what is measured is a
+   * client; the port is where it is told to open connections to the load process. "socket.io": it speaks the protocol of
+   * socket.io over WebSocket.
    */
-  protocol: "websocket" | "tcp" | "socket.io";
+  protocol: "websocket" | "tcp" | "client" | "socket.io";
   connections: number;
   /** Payload of one message. */
   bytes: number;

@@ -17,17 +17,19 @@ export interface Traffic {
   /** How many different messages go round. */
   count: number;
   payloads: Uint8Array[];
-  /** The masked frames, one after the other. */
+  /** The frames, one after the other; masked, unless they go to a client. */
   sent: Uint8Array;
   /** Bytes from the first frame to the end of the last; `sent` may hold the ring twice. */
   sentRing: number;
   /** Bytes of each frame. */
   sentSizes: number[];
-  /** The expected replies, one after the other; undefined where the server compresses them. */
+  /** The expected replies, one after the other; undefined where they are compressed or masked. */
   replies: Uint8Array | undefined;
   replyRing: number;
-  /** Bytes of each reply; 0 where the server compresses them. */
+  /** Bytes of each reply; 0 where they are compressed or masked. */
   replySize: number;
+  /** Whether replies are compressed. */
+  deflate: boolean;
 }
 
 /** What a message in a room begins with: the topic, in four digits. */
@@ -52,10 +54,12 @@ export function makeTraffic(job: Job): Traffic {
     },
   );
   const opcode = job.type === "text" ? TEXT : BINARY;
+  const ofClient = job.protocol === "client";
+  const keyOf = (i: number) => ofClient ? undefined : maskKey(i);
   const frames = payloads.map((payload, i) =>
     job.deflate
-      ? frame(FIN | RSV1 | opcode, deflated(payload), maskKey(i))
-      : frame(FIN | opcode, payload, maskKey(i))
+      ? frame(FIN | RSV1 | opcode, deflated(payload), keyOf(i))
+      : frame(FIN | opcode, payload, keyOf(i))
   );
   const echoes = job.protocol === "tcp"
     ? frames
@@ -68,9 +72,10 @@ export function makeTraffic(job: Job): Traffic {
     sent: twiceIfSmall(sent),
     sentRing: sent.length,
     sentSizes: frames.map((one) => one.length),
-    replies: job.deflate ? undefined : twiceIfSmall(replies),
+    replies: job.deflate || ofClient ? undefined : twiceIfSmall(replies),
     replyRing: replies.length,
-    replySize: job.deflate ? 0 : echoes[0]!.length,
+    replySize: job.deflate || ofClient ? 0 : echoes[0]!.length,
+    deflate: job.deflate,
   };
 }
 
@@ -90,6 +95,7 @@ function heard(messages: readonly string[], protocol: Job["protocol"]): Traffic 
     replies: twiceIfSmall(replies),
     replyRing: replies.length,
     replySize: frames[0]!.length,
+    deflate: false,
   };
 }
 

@@ -1,12 +1,11 @@
 import { once } from "node:events";
 import { createServer, Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from "node:tls";
-import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { TlsOptions } from "../tls_options.ts";
 import type { ListeningAddress, ListenOptions, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
-import { NodeByteSocket } from "./node_byte_socket.ts";
+import { NodeByteSocket, remoteOf } from "./node_byte_socket.ts";
 import { nodeTls } from "./node_tls.ts";
 import { TlsWait } from "./tls_wait.ts";
 
@@ -115,11 +114,7 @@ export class NodeListener {
     this.#waiting.delete(raw);
     wait?.done();
     if (this.#verifies && !(socket as TLSSocket).authorized) {
-      this.#host.refused(
-        { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 },
-        0,
-        "",
-      );
+      this.#host.refused(remoteOf(socket), 0, "");
       socket.destroy();
       return;
     }
