@@ -14,8 +14,8 @@ import type {
   TransportHost,
   UpgradeEvent,
 } from "../transport/transport.ts";
-import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
-import { type Patience, waitFor } from "./patience.ts";
+import { Leaving, readShutdownOptions, type ShutdownOptions } from "./leaving.ts";
+import { GAVE_UP, type Patience, waitFor } from "./patience.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -92,8 +92,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       this.#listening = this.#listen();
       this.address = await this.#listening;
     } catch (error) {
-      // It may be tried again, unless it was told to shut down meanwhile.
-      if (this.#shuttingDown === undefined) this.#state = "new";
+      if (this.#shuttingDown === undefined) {
+        // Whoever has come by a listener that did listen is gone with it, and the start may be tried again.
+        this.#dropEveryone();
+        await this.#step(() => this.#parts.listeners.end());
+        this.#state = "new";
+      }
       signal?.removeEventListener("abort", abort);
       throw reports.keep(error as WebSocketError);
     }
@@ -150,7 +154,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for a `node:http` server of the application's own. */
-  handleUpgrade(...event: UpgradeEvent): void {
+  handleUpgrade(event: UpgradeEvent, prepared: PreparedUpgrade | undefined): void {
     const { transport, reports, kind } = this.#parts;
     reports.keeping(() => {
       if (transport.handleUpgrade === undefined) {
@@ -159,8 +163,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
+      const read = prepared === undefined ? undefined : readPrepared(prepared);
       this.serve();
-      transport.handleUpgrade(...event);
+      transport.handleUpgrade(event, read);
     });
   }
 
@@ -226,12 +231,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
    * come.
    */
   shutdown(options?: ShutdownOptions): Promise<void> {
-    if (options !== undefined) {
-      const draining = this.#leaving !== undefined;
-      this.#parts.reports.keeping(() => checkShutdownOptions(options, draining));
-      this.#leaving?.change(options);
-    }
-    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(options));
+    const leaving = this.#leaving;
+    const read = options === undefined
+      ? {}
+      : this.#parts.reports.keeping(() => readShutdownOptions(options, leaving !== undefined));
+    leaving?.change(read);
+    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(read));
   }
 
   async #shutdown(leaving: Leaving): Promise<void> {
@@ -244,7 +249,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     await this.#step(() => listeners.stop());
     roster.dismiss();
     const drains = !leaving.over.aborted;
-    await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
+    const patience = drains ? { until: leaving.over } : undefined;
+    const called = await this.#step(() => this.#call("onShutdown"), patience);
+    if (called === GAVE_UP) reports.report(stuck("onShutdown"));
     const told = new Set<WebSocketConnection>();
     const tell = (connection: WebSocketConnection) => {
       told.add(connection);
@@ -255,15 +262,23 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#stopRunning();
     for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
-    for (const connection of roster.everyone()) {
-      this.#attempt(() => sessionOf(connection).abandon(), connection);
-    }
+    if (requests.underWay > 0) reports.report(stuck("onRequest"));
+    this.#dropEveryone();
     await this.#step(() => listeners.end());
     await this.#step(() => hub.close());
     tidyDeadlines();
     this.#state = "stopped";
     reports.log.info("Shut down");
     this.#finished.resolve();
+  }
+
+  /** Drops all who are still here. */
+  #dropEveryone(): void {
+    const { roster } = this.#parts;
+    roster.dismiss();
+    for (const connection of roster.everyone()) {
+      this.#attempt(() => sessionOf(connection).abandon(), connection);
+    }
   }
 
   /** Ends what runs beside the connections. */
@@ -273,16 +288,19 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#parts.streams.stop();
   }
 
-  /** Waits for a step, by default for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  /**
+   * Waits for a step, by default for no longer than `closeTimeout`, and tells if that was not long enough; what
+   * fails does not keep the next from its turn.
+   */
   async #step(
     act: () => Promise<unknown> | undefined,
     patience: Patience = { seconds: this.#parts.settings.closeTimeout },
-  ): Promise<void> {
+  ): Promise<unknown> {
     const { reports } = this.#parts;
     const tell = (error: unknown) => reports.report(error);
     try {
       const done = act();
-      if (done !== undefined) await waitFor(done, patience, tell);
+      return done === undefined ? undefined : await waitFor(done, patience, tell);
     } catch (error) {
       tell(error);
     }
@@ -321,3 +339,11 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 }
 
 function nothing(): void {}
+
+/** A handler that shutting down waits for has not settled in its time; it may wait for the shutting down itself. */
+function stuck(name: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_HANDLER",
+    `Cannot wait longer for ${name}: the server shuts down without it. If it waits for shutdown() or finished, it waits for itself: call shutdown() there without await.`,
+  );
+}

@@ -1,5 +1,5 @@
 import { type DenoConn, remoteOf } from "../deno_api.ts";
-import type { Address } from "../transport.ts";
+import type { ClientAddress } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
 /** The most bytes that one read asks for: while little comes, in use, and while much comes. */
@@ -46,7 +46,7 @@ const NOTHING = new Uint8Array(0);
  */
 export class DenoByteSocket implements ByteSocket {
   readonly native: DenoConn;
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly secure: boolean;
   sink!: ByteSink;
   unwritten = 0;

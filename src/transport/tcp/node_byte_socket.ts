@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { unmapped } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import type { Address, TransportHost } from "../transport.ts";
+import { type ClientAddress, type TransportHost, UNIX_CLIENT } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
 /** The handle under a TLS socket's own, as far as it is looked at. */
@@ -10,6 +10,8 @@ interface TcpHandle {
   readStart(): unknown;
 }
 
+/** The most that is written at once: Node tells only when all of it is, and so how far the peer has read. */
+const PIECE = 256 * 1024;
 /** How often a paused TLS socket that may be read on is looked at. */
 const LOOK_SECONDS = 1;
 /** What a runtime may read of a paused TLS socket. */
@@ -29,10 +31,24 @@ function tcpHandleOf(socket: Socket): TcpHandle | undefined {
     : undefined;
 }
 
+/**
+ * Tells where a socket of `node:net` or `node:tls` came from.
+ *
+ * @param socket The socket.
+ * @returns Its client's address.
+ */
+export function remoteOf(socket: Socket): ClientAddress {
+  const { remoteAddress, remotePort = 0 } = socket;
+  if (remoteAddress !== undefined) return { ip: unmapped(remoteAddress), port: remotePort };
+  // The socket of a TCP client that has gone has no address either; only its server tells which it was.
+  const { server } = socket as { server?: { address?(): unknown } | null };
+  return typeof server?.address?.() === "string" ? UNIX_CLIENT : { ip: "", port: 0 };
+}
+
 /** A socket of `node:net` or `node:tls`, accepted or connected. */
 export class NodeByteSocket implements ByteSocket, Expiring {
   readonly native: Socket;
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly secure: boolean;
   readonly sharesBuffers = false;
   readonly givesChunks = false;
@@ -54,7 +70,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
    */
   constructor(socket: Socket, secure: boolean, host: Pick<TransportHost, "report">) {
     this.native = socket;
-    this.remote = { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
+    this.remote = remoteOf(socket);
     this.secure = secure;
     this.#host = host;
     this.#tcp = secure ? tcpHandleOf(socket) : undefined;
@@ -62,10 +78,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     socket.allowHalfOpen = true;
     this.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.take(chunk));
-    socket.on("end", () => {
-      this.#peerEnded = true;
-      if (!this.#paused) this.#tellEnd();
-    });
+    socket.on("end", () => this.peerEnds());
     // Node tells of the end of the socket with "close" right after.
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
@@ -103,6 +116,12 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     if (this.#peerEnded) this.#tellEnd();
   }
 
+  /** The peer has ended its half. */
+  peerEnds(): void {
+    this.#peerEnded = true;
+    if (!this.#paused) this.#tellEnd();
+  }
+
   /** A paused TLS socket is looked at: one that is read on all the same ends before memory does. */
   expired(): void {
     if (this.native.bytesRead - this.#bytesRead > MAX_READ_ON) this.destroy();
@@ -115,9 +134,13 @@ export class NodeByteSocket implements ByteSocket, Expiring {
 
   write(bytes: Uint8Array): boolean {
     this.unwritten = bytes.length;
-    this.native.write(bytes, (error) => {
-      this.unwritten = 0;
-      if (!error && !this.#closed) this.sink.written();
+    this.native.write(bytes.length > PIECE ? bytes.subarray(0, PIECE) : bytes, (error) => {
+      if (error || this.#closed) this.unwritten = 0;
+      else if (bytes.length > PIECE) this.write(bytes.subarray(PIECE));
+      else {
+        this.unwritten = 0;
+        this.sink.written();
+      }
     });
     return false;
   }
@@ -152,6 +175,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   }
 
   setNoDelay(on: boolean): void {
-    this.native.setNoDelay(on);
+    // A stream that is no socket, as one within a tunnel, has none.
+    this.native.setNoDelay?.(on);
   }
 }

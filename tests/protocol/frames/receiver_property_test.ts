@@ -209,7 +209,10 @@ describe("receiver: any right frames in chunks that are its own", () => {
         recorder.after = () => {
           const event = recorder.events.at(-1)!;
           if (event[0] !== "binary") told.push(event);
-          else told.push(["binary", structuredClone(event[1], { transfer: [event[1].buffer] })]);
+          else {
+            const transfer = [event[1].buffer as ArrayBuffer];
+            told.push(["binary", structuredClone(event[1], { transfer })]);
+          }
         };
         for (const piece of cutAnywhere(concat(...frames), cutsOf(frames, near, cuts))) {
           receiver.push(piece.slice());
