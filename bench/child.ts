@@ -1,6 +1,6 @@
 // Starts a server or a load process, pinned to its processor and allowed as many files as the system permits.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import type { Figures, Job } from "./job.ts";
@@ -18,6 +18,8 @@ const RAISE_LIMIT = 'ulimit -n "$(ulimit -H -n)"; exec "$@"';
 export interface Server {
   port: number;
   pid: number;
+  /** Where it takes orders, if it does. */
+  orders: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -40,8 +42,7 @@ export class Children {
     const errors = collect(child.stderr!);
     const stop = () => end(child);
     try {
-      const port = await listening(child);
-      return { port, pid: child.pid!, stop };
+      return { ...await listening(child), pid: child.pid!, stop };
     } catch (error) {
       await stop();
       const said = errors();
@@ -72,6 +73,13 @@ export class Children {
     return JSON.parse(output());
   }
 
+  /** Has a process that is not started here run where the load does. */
+  pinToLoad(pid: number): void {
+    const { pinning } = this.#machine;
+    if (pinning === undefined) return;
+    execFileSync("taskset", ["-a", "-p", "-c", `${pinning.load}`, `${pid}`]);
+  }
+
   #spawn(command: string[], processor: number | undefined): ChildProcess {
     const pinned = processor === undefined
       ? command
@@ -96,7 +104,7 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => said.trim();
 }
 
-function listening(child: ChildProcess): Promise<number> {
+function listening(child: ChildProcess): Promise<Pick<Server, "port" | "orders">> {
   return new Promise((resolve, reject) => {
     let said = "";
     const timer = setTimeout(
@@ -106,10 +114,11 @@ function listening(child: ChildProcess): Promise<number> {
     child.stdout!.setEncoding("utf8");
     child.stdout!.on("data", (chunk: string) => {
       said += chunk;
-      const found = said.match(/listening on wss?:\/\/[^\s/]*:(\d+)/);
+      const found = said.match(/(?:takes orders on (\d+), )?listening on wss?:\/\/[^\s/]*:(\d+)/);
       if (!found) return;
       clearTimeout(timer);
-      resolve(Number(found[1]));
+      const [, orders, port] = found;
+      resolve({ port: Number(port), orders: orders === undefined ? undefined : Number(orders) });
     });
     child.once("close", (code) => {
       clearTimeout(timer);

@@ -49,5 +49,11 @@ export const roomAgainst: Record<string, Record<string, number>> = {
 export const connectsAgainstBare = 1;
 export const p99AgainstBare = 1;
 
+/** On a server of node:http, and as a client: against `ws` on the same runtime. */
+export const againstWs = { many: 5, one: 1, large: 1, deflate: 2 };
+
+/** Publications by way of an engine, against crossws on the same runtime: none of crossws's are kept. */
+export const enginesAgainst = { live: 1, history: 0.9, historyInBatches: 2 };
+
 /** "Flat" in figures: the largest may cost this much more than the smallest. */
 export const flat = 1.25;

@@ -5,10 +5,14 @@ export type MessageType = "text" | "binary";
 /** What each load process is told whatever it measures. */
 interface Target {
   port: number;
-  /** Process id of the server, whose processor time and memory are read from /proc. */
+  /** Process id of the server or client, whose processor time and memory are read from /proc. */
   pid: number;
-  /** "tcp": the server sends back every byte it gets and knows nothing of WebSocket. */
-  protocol: "websocket" | "tcp";
+  /**
+   * "tcp": the server sends back every byte it gets and knows nothing of WebSocket. "client": what is measured is a
+   * client; the port is where it is told to open connections to the load process. "socket.io": it speaks the protocol of
+   * socket.io over WebSocket.
+   */
+  protocol: "websocket" | "tcp" | "client" | "socket.io";
   connections: number;
   /** Payload of one message. */
   bytes: number;
@@ -68,11 +72,26 @@ export interface ConnectJob extends Target {
   wave: number;
 }
 
-export type Job = EchoJob | PacedJob | BroadcastJob | RoomsJob | IdleJob | ConnectJob;
+/** Publications of one server to the subscribers of another one, by way of Redis or NATS. */
+export interface EngineJob extends Target {
+  kind: "engine";
+  /** Where the publishing server takes orders, its process id, and that of Redis or NATS. */
+  orders: number;
+  publisher: number;
+  engine: number;
+  /** Publications of one turn of the publishing server. */
+  perTurn: number;
+  /** Publications in flight; with a rate, any number is. */
+  inFlight: number;
+  /** Publications a second; undefined for as many as there can be. */
+  rate?: number;
+}
+
+export type Job = EchoJob | PacedJob | BroadcastJob | RoomsJob | IdleJob | ConnectJob | EngineJob;
 
 /** Figures of one run. Those that the kind of job does not give, or the system does not tell, are absent. */
 export interface Figures {
-  /** Messages (deliveries for a broadcast and in rooms, handshakes for connects) a second. */
+  /** Messages (deliveries for a broadcast and in rooms, handshakes, publications by way of an engine) a second. */
   perSecond?: number;
   /** Latency in seconds. */
   p50?: number;
@@ -84,8 +103,9 @@ export interface Figures {
   perCpuSecond?: number;
   /** Part of the measured time that the server's process was on a processor, 1 for one core. */
   serverBusy?: number;
-  /** The same of the load process, and of everything else on the machine. */
+  /** The same of the load process, of Redis or NATS, and of everything else on the machine. */
   loadBusy?: number;
+  engineBusy?: number;
   othersBusy?: number;
   /** Peak resident memory of the server in bytes. */
   peakMemory?: number;

@@ -5,6 +5,7 @@ import type { Figures, Job } from "./job.ts";
 import { broadcast } from "./load/broadcast.ts";
 import { connect } from "./load/connect.ts";
 import { echo } from "./load/echo.ts";
+import { engines } from "./load/engines.ts";
 import { idle } from "./load/idle.ts";
 import { paced } from "./load/paced.ts";
 import { rooms } from "./load/rooms.ts";
@@ -23,6 +24,8 @@ function run(job: Job): Promise<Figures> {
       return idle(job);
     case "connect":
       return connect(job);
+    case "engine":
+      return engines(job);
   }
 }
 

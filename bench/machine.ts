@@ -37,7 +37,7 @@ export function findRuntimes(root: string): Runtimes {
   return {
     deno: process.execPath,
     bun: runtimePath(`${root}/node_modules/.bin/bun`) ?? runtimePath("bun"),
-    node: runtimePath("node"),
+    node: runtimePath(`${root}/node_modules/.bin/node`) ?? runtimePath("node"),
   };
 }
 
@@ -74,7 +74,7 @@ export function describeMachine(runtimes: Runtimes): Machine {
     const answer = execFileSync(path, ["--version"], { encoding: "utf8" });
     versions[name] = answer.match(/\d+\.\d+\.\d+\S*/)![0];
   }
-  for (const name of ["ws", "crossws"]) versions[name] = packageVersion(name);
+  for (const name of ["ws", "crossws", "socket.io"]) versions[name] = packageVersion(name);
   const pinned = pinning();
   return {
     processor: os.cpus()[0]?.model.trim() ?? "unknown",

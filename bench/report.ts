@@ -123,6 +123,12 @@ function serverColumns(suite: SuiteResult): Column<Cell>[] {
     { name: "CPU a message", text: (cell) => show(medianOf(cell, "cpuPerMessage"), duration) },
     ...perByte,
     { name: "server busy", text: (cell) => show(medianOf(cell, "serverBusy"), percent) },
+    ...(suite.cells.some((cell) => medianOf(cell, "engineBusy") !== undefined)
+      ? [{
+        name: "engine busy",
+        text: (cell: Cell) => show(medianOf(cell, "engineBusy"), percent),
+      }]
+      : []),
     { name: "load busy", text: (cell) => show(medianOf(cell, "loadBusy"), percent) },
     peak,
   ];
@@ -169,7 +175,9 @@ function placeName(place: { point: string; server: string }): string {
 function heldUp(suite: SuiteResult, cell: Cell): boolean {
   if (suite.rate !== undefined) return false;
   const [server, load] = [medianOf(cell, "serverBusy"), medianOf(cell, "loadBusy")];
-  return server !== undefined && load !== undefined && server < IDLE_SERVER && load > IDLE_SERVER;
+  const engine = medianOf(cell, "engineBusy") ?? 0;
+  return server !== undefined && load !== undefined && server < IDLE_SERVER &&
+    load + engine > IDLE_SERVER;
 }
 
 function judgedText({ goal, judged }: Outcome): string {

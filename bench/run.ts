@@ -1,5 +1,6 @@
-// npm run bench -- [--quick] [--only SUBSTRING,...] [--json FILE] [--list]
+// npm run bench -- [engines] [--quick] [--only SUBSTRING,...] [--json FILE] [--list]
 //
+// "engines" measures two servers with Redis or NATS between them; without it, each server is alone.
 // Measures the servers of each suite in turn, prints tables, and draws docs/benchmark.svg after a whole run.
 // --only keeps the comparisons whose name SUITE/A/B contains one of the substrings; --list prints those names.
 
@@ -8,6 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Children } from "./child.ts";
+import { engineSuites } from "./engine_scenarios.ts";
 import { describeMachine, findRuntimes } from "./machine.ts";
 import { plot } from "./plot.ts";
 import { header, suiteReport, summary } from "./report.ts";
@@ -17,7 +19,8 @@ import { runSuite } from "./suite_run.ts";
 
 const ROUNDS = 5;
 
-const { values: options } = parseArgs({
+const { values: options, positionals: [group] } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string" },
@@ -27,7 +30,12 @@ const { values: options } = parseArgs({
 });
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const chosen = choose(suites(options.quick ? quick : full), options.only);
+if (group !== undefined && group !== "engines") {
+  console.error(`"${group}" is no group of suites: say "engines", or nothing for all others`);
+  process.exit(2);
+}
+const suitesOf = group === "engines" ? engineSuites : suites;
+const chosen = choose(suitesOf(options.quick ? quick : full), options.only);
 if (chosen.length === 0) {
   console.error(`nothing matches --only ${options.only}; --list prints the names to choose from`);
   process.exit(2);
@@ -60,7 +68,7 @@ for (const suite of chosen) {
 }
 console.log(`\n${summary(results)}`);
 
-if (!options.quick && options.only === undefined) {
+if (!options.quick && options.only === undefined && group === undefined) {
   mkdirSync(`${root}docs`, { recursive: true });
   writeFileSync(`${root}docs/benchmark.svg`, plot(results));
   console.log("\ndocs/benchmark.svg shows the echo figures.");

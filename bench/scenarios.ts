@@ -4,6 +4,7 @@ import {
   againstBare,
   againstLibraries,
   againstTcpEcho,
+  againstWs,
   atLeast,
   atMost,
   broadcastAgainst,
@@ -19,7 +20,8 @@ import {
 } from "./goals.ts";
 import type { Figures, Job, MessageType, RoomsJob } from "./job.ts";
 
-type Unaddressed<J> = J extends Job ? Omit<J, "port" | "pid" | "protocol"> : never;
+type Address = "port" | "pid" | "protocol" | "orders" | "publisher" | "engine";
+type Unaddressed<J> = J extends Job ? Omit<J, Address> : never;
 
 /** A job for which only the server is missing. */
 export type Load = Unaddressed<Job>;
@@ -105,6 +107,7 @@ export function suites(extent: Extent): Suite[] {
     idle(message, extent.idle),
     growthInConnections(message, extent.idle),
     growthInBytes(message, extent.largest),
+    ...ends(message, extent.idle),
   ];
 }
 
@@ -309,6 +312,72 @@ function idle(message: Message, connections: number): Suite {
       ["bun_http", "bun_serve", noMoreThanPeerPlus(KIB)],
     ]),
   };
+}
+
+/** The mount on node:http and the client, against `ws` on each runtime and the runtimes' own clients. */
+function ends(message: Message, most: number): Suite[] {
+  const shapes: [
+    id: keyof typeof againstWs,
+    name: string,
+    inFlight: number,
+    over: Partial<Message>,
+  ][] = [
+    ["many", "64 B x 16", 16, {}],
+    ["one", "64 B x 1", 1, {}],
+    ["large", "64 KiB", 1, { bytes: 64 * KIB }],
+    ["deflate", "deflate 1 KiB", 4, { bytes: KIB, type: "text", deflate: true }],
+  ];
+  const echoes = shapes.flatMap(([id, name, inFlight, over]) =>
+    [false, true].map((ofClient): Suite => {
+      const connections = id === "large" ? 4 : 16;
+      const load: Load = {
+        ...message,
+        ...over,
+        kind: "echo",
+        connections,
+        inFlight,
+        rotate: false,
+      };
+      const what = ofClient ? "Clients that echo" : "Echo on node:http of";
+      return {
+        id: `${ofClient ? "client" : "mount"}-${name.replaceAll(" ", "")}`,
+        title: `${what} ${name.split(" x ")[0]} ${load.type}, ${inFlight} in flight, ` +
+          `${connections} connections`,
+        // What answers a client, or asks a server, must not be what is compared.
+        metric: "perCpuSecond",
+        points: [{ id: "all", load }],
+        comparisons: againstOthers(ofClient, atLeast(againstWs[id]), load.deflate),
+      };
+    })
+  );
+  const load: Load = { ...message, kind: "idle", connections: most / 4 };
+  return [
+    ...echoes,
+    ...[false, true].map((ofClient): Suite => ({
+      id: ofClient ? "client-idle" : "mount-idle",
+      title: `Memory of ${(most / 4).toLocaleString("en")} idle ` +
+        (ofClient ? "clients" : "connections on node:http"),
+      metric: "bytesPerConnection",
+      points: [{ id: "all", load }],
+      comparisons: againstOthers(ofClient, atMost(1), false),
+    })),
+  ];
+}
+
+/** Of the runtimes' own clients only Bun's compresses. */
+const COMPRESSES = ["bun"];
+
+function againstOthers(ofClient: boolean, goal: Goal, deflate: boolean): Comparison[] {
+  return pairs(["node", "deno", "bun"].flatMap((runtime) => {
+    if (!ofClient) return [[`${runtime}_mount`, `ws_${runtime}`, goal]];
+    const list: [string, string, Goal | undefined][] = [
+      [`${runtime}_client`, `ws_client_${runtime}`, goal],
+    ];
+    if (!deflate || COMPRESSES.includes(runtime)) {
+      list.push([`${runtime}_client`, `native_client_${runtime}`, undefined]);
+    }
+    return list;
+  }));
 }
 
 const GROWING = [...OURS, "deno_serve", "bun_serve"];

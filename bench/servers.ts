@@ -1,5 +1,8 @@
 // The servers that are measured: what each is called and how it is started.
 
+import { type Broker, engineServers } from "./engine_servers.ts";
+import type { Job } from "./job.ts";
+
 export type Runtime = "deno" | "bun" | "node";
 
 export interface Wishes {
@@ -9,6 +12,10 @@ export interface Wishes {
   deflate: boolean;
   /** The largest message in bytes that the server must take. */
   maxSize: number;
+  /** Where Redis or NATS listens, for a server that has one. */
+  broker?: number;
+  /** How many publications a server makes in one turn. */
+  perTurn?: number;
 }
 
 export interface ServerEntry {
@@ -16,8 +23,10 @@ export interface ServerEntry {
   label: string;
   runtime: Runtime;
   ours: boolean;
-  /** "tcp": sends back bytes and knows nothing of WebSocket. */
-  protocol: "websocket" | "tcp";
+  /** "tcp": sends back bytes and knows nothing of WebSocket. "client": a client that sends back messages. */
+  protocol: Job["protocol"];
+  /** What two of these have between them, where they are measured so. */
+  broker?: Broker;
   /** Script and arguments, from the project's root. */
   command(wishes: Wishes): string[];
 }
@@ -77,6 +86,39 @@ function plain(
   return { id, label, runtime, ours: false, protocol, command };
 }
 
+const RUNTIMES = [["node", "Node"], ["deno", "Deno"], ["bun", "Bun"]] as const;
+
+/** Duet on a server of node:http, which is how `ws` always serves. */
+function mounts(): ServerEntry[] {
+  return RUNTIMES.map(([runtime, name]) => ({
+    id: `${runtime}_mount`,
+    label: `Duet on node:http, ${name}`,
+    runtime,
+    ours: true,
+    protocol: "websocket",
+    command: ({ deflate, maxSize }) => [
+      "bench/servers/duet_mount.ts",
+      "--max-size",
+      String(maxSize),
+      ...(deflate ? ["--deflate"] : []),
+    ],
+  }));
+}
+
+function clients(): ServerEntry[] {
+  const kinds = [["duet", "Duet's client"], ["ws", "ws, client"], ["native", "WebSocket"]] as const;
+  return kinds.flatMap(([kind, title]) =>
+    RUNTIMES.map(([runtime, name]) => ({
+      id: kind === "duet" ? `${runtime}_client` : `${kind}_client_${runtime}`,
+      label: `${title}, ${name}`,
+      runtime,
+      ours: kind === "duet",
+      protocol: "client",
+      command: () => [`bench/clients/${kind}.ts`],
+    }))
+  );
+}
+
 export const servers: ServerEntry[] = [
   duet("deno", "tcp"),
   duet("bun", "tcp"),
@@ -104,6 +146,9 @@ export const servers: ServerEntry[] = [
   ws("deno", "ws, Deno"),
   plain("crossws_deno", "crossws, Deno", "deno", "websocket", "crossws_deno_rooms"),
   plain("crossws_bun", "crossws, Bun", "bun", "websocket", "crossws_bun_rooms"),
+  ...mounts(),
+  ...clients(),
+  ...engineServers,
 ];
 
 export function serverById(id: string): ServerEntry {

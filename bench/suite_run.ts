@@ -1,6 +1,7 @@
 // Runs one suite: round after round, in each every server once, in an order that turns from round to round.
 
 import type { Children } from "./child.ts";
+import { measureWithEngine } from "./engine_run.ts";
 import type { Figures, Job } from "./job.ts";
 import { type Cell, compare, findCell, type SuiteResult } from "./results.ts";
 import type { Load, Suite } from "./scenarios.ts";
@@ -41,7 +42,7 @@ export async function runSuite(
     id: suite.id,
     title: suite.title,
     metric: suite.metric,
-    rate: paced.kind === "paced" ? paced.rate : undefined,
+    rate: paced.kind === "paced" || paced.kind === "engine" ? paced.rate : undefined,
     cells,
     outcomes,
     unmeasured: withGoal(suite.comparisons) - withGoal(outcomes),
@@ -56,6 +57,7 @@ function reason(error: unknown): string {
 
 async function measure(id: string, load: Load, children: Children): Promise<Figures> {
   const entry = serverById(id);
+  if (load.kind === "engine") return await measureWithEngine(entry, load, children);
   const server = await children.startServer(entry, {
     broadcast: load.kind === "broadcast",
     topics: load.kind === "rooms" ? load.topics : undefined,

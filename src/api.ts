@@ -104,7 +104,6 @@ export type {
   ListeningAddress,
   RequestInfo,
   TransportName,
-  UpgradeEvent,
 } from "./transport/transport.ts";
 export { WebSocketVersion } from "./connection/version.ts";
 export type { ReadableSource, WatchedWriter, WritableSink } from "./streams/watch.ts";

@@ -41,6 +41,13 @@ describe("the documentation", () => {
     assert(read("README.md").split("\n").length <= 200);
   });
 
+  it("calls short, in the README, examples of under 40 lines", () => {
+    const [, list] = /under 40 lines([^]*?)\n\n/.exec(read("README.md")) ?? [];
+    const named = [...list.matchAll(/\((examples\/\w+\.ts)\)/g)].map(([, path]) => path);
+    assert(named.length >= 5, `only ${named.length} were found`);
+    assertEquals(named.filter((path) => read(path).trimEnd().split("\n").length >= 40), []);
+  });
+
   it("names commands of npm that there are", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     const named = DOCS.flatMap((file) =>

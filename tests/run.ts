@@ -122,7 +122,7 @@ function check(
 
 /** The rest of bench/ and tests/ is Bun's: Bun's types clash with Deno's, so tsc checks those. */
 function moreFilesOfDeno(): string[] {
-  const ofBun = /^bench\/(load\.ts|load\/|servers\/bun_|servers\/crossws_bun)|\.bun\.ts$/;
+  const ofBun = /^bench\/(load\.ts|load\/|servers\/(?:engines\/)?(?:crossws_)?bun)|\.bun\.ts$/;
   const excluded = /^tests\/(\.output|autobahn\/(reports|venv)|centrifuge\/venv)\//;
   return [...findFiles("bench", ".ts"), ...findFiles("tests", ".ts")]
     .filter((file) => !ofBun.test(file) && !excluded.test(file));
@@ -176,10 +176,11 @@ async function testDocumentation(context: Context): Promise<Result> {
 }
 
 /** What is other code under Node. */
-const OF_NODE = /^tests\/(?:client|connection|integration|reference|server|transport)\//;
+const OF_NODE =
+  /^tests\/(?:(?:client|connection|integration|reference|server|transport)\/|attacks\/slow_handler)/;
 /** What the engines and commands of the others are for, and routes: Node has URLPattern from version 24 on. */
 const OF_OTHERS =
-  /^tests\/(?:transport\/http\/(?:mount|prepared_upgrade|request_url|shared_engine)|integration\/(?:reload|routes))_test/;
+  /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/(?:reload|routes))_test/;
 
 function dependsOnRuntime(file: string): boolean {
   return OF_NODE.test(file) && !OF_OTHERS.test(file);

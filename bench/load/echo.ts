@@ -46,7 +46,10 @@ export async function echo(job: EchoJob): Promise<Figures> {
   const figures = await window.end(job.seconds);
   figures.p50 = latency.quantile(0.5);
   figures.p99 = latency.quantile(0.99);
-  if (figures.cpuPerMessage !== undefined) figures.cpuPerByte = figures.cpuPerMessage / job.bytes;
+  if (figures.cpuPerMessage !== undefined) {
+    figures.cpuPerByte = figures.cpuPerMessage / job.bytes;
+    figures.perCpuSecond = 1 / figures.cpuPerMessage;
+  }
 
   // Every message sent must be answered, no more and no fewer, or the figures are worth nothing.
   await new Promise<void>((resolve) => {

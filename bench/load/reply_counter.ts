@@ -6,8 +6,9 @@ import type { Traffic } from "./traffic.ts";
 
 /** One chunk in this many is compared in full; the first of each connection always is. */
 const COMPARE_CHUNK = 16;
-/** One compressed message in this many is inflated and compared. */
-const INFLATE_MESSAGE = 64;
+/** One message in this many is compared where frames are counted. */
+const SAMPLE_MESSAGE = 64;
+const MASKED = 0x80;
 
 export interface ReplyCounter {
   /** How many messages end in this chunk. Throws where it is not what the server must send. */
@@ -18,7 +19,7 @@ export interface ReplyCounter {
 
 export function replyCounter(traffic: Traffic): ReplyCounter {
   return traffic.replies === undefined
-    ? new CompressedCounter(traffic)
+    ? new FrameCounter(traffic)
     : new PlainCounter(traffic.replies, traffic.replyRing, traffic.replySize);
 }
 
@@ -65,11 +66,11 @@ class PlainCounter implements ReplyCounter {
   }
 }
 
-/** Compressed replies have sizes that only their headers tell. */
-class CompressedCounter implements ReplyCounter {
+/** Replies that are compressed have sizes that only their headers tell; those of clients are masked. */
+class FrameCounter implements ReplyCounter {
   compared = 0;
   readonly #traffic: Traffic;
-  readonly #header = new Uint8Array(10);
+  readonly #header = new Uint8Array(14);
   #headerBytes = 0;
   #payloadLeft = 0;
   #messages = 0;
@@ -100,41 +101,54 @@ class CompressedCounter implements ReplyCounter {
 
   #headerLength(): number {
     if (this.#headerBytes < 2) return 2;
-    const short = this.#header[1]!;
-    return short === 126 ? 4 : short === 127 ? 10 : 2;
+    const second = this.#header[1]!;
+    const short = second & 0x7f;
+    return (short === 126 ? 4 : short === 127 ? 10 : 2) + (second & MASKED ? 4 : 0);
   }
 
   #begin(): void {
     const first = this.#header[0]!;
-    const short = this.#header[1]!;
-    const view = new DataView(this.#header.buffer);
-    if ((first & 0x0f) !== 0 && (first & 0x40) === 0) {
-      throw new Error("the server sent a message that is not compressed");
+    const short = this.#header[1]! & 0x7f;
+    if (this.#traffic.deflate && (first & 0x0f) !== 0 && (first & 0x40) === 0) {
+      throw new Error("a message came back that is not compressed");
     }
-    this.#payloadLeft = short === 126
-      ? view.getUint16(2)
-      : short === 127
-      ? Number(view.getBigUint64(2))
-      : short;
-    if (this.#messages % INFLATE_MESSAGE === 0) this.#sample ??= [];
+    this.#payloadLeft = short < 126 ? short : this.#longLength(short);
+    if (this.#messages % SAMPLE_MESSAGE === 0) this.#sample ??= [];
+  }
+
+  #longLength(short: number): number {
+    const view = new DataView(this.#header.buffer);
+    return short === 126 ? view.getUint16(2) : Number(view.getBigUint64(2));
   }
 
   #end(): void {
+    const [first, second] = this.#header as unknown as [number, number];
+    const key = second & MASKED
+      ? this.#header.slice(this.#headerBytes - 4, this.#headerBytes)
+      : undefined;
     this.#headerBytes = 0;
-    const last = (this.#header[0]! & 0x80) !== 0;
-    if (!last) return;
+    if (this.#sample && key) this.#sample = [unmasked(Buffer.concat(this.#sample), key)];
+    if ((first & 0x80) === 0) return;
     if (this.#sample) {
-      const tail = Uint8Array.of(0, 0, 0xff, 0xff);
-      const payload = inflateRawSync(Buffer.concat([...this.#sample, tail]), {
-        finishFlush: constants.Z_SYNC_FLUSH,
-      });
+      const payload = this.#traffic.deflate ? inflated(this.#sample) : Buffer.concat(this.#sample);
       const expected = this.#traffic.payloads[this.#messages % this.#traffic.count]!;
       if (payload.compare(expected) !== 0) {
-        throw new Error("the server sent a compressed message with other content than expected");
+        throw new Error("a message came back with other content than expected");
       }
       this.compared += payload.length;
       this.#sample = undefined;
     }
     this.#messages++;
   }
+}
+
+/** Unmasks the payload of a frame; of several fragments only the last would be, and nobody here sends any. */
+function unmasked(payload: Buffer, key: Uint8Array): Buffer {
+  for (let i = 0; i < payload.length; i++) payload[i]! ^= key[i & 3]!;
+  return payload;
+}
+
+function inflated(parts: Uint8Array[]): Buffer {
+  const tail = Uint8Array.of(0, 0, 0xff, 0xff);
+  return inflateRawSync(Buffer.concat([...parts, tail]), { finishFlush: constants.Z_SYNC_FLUSH });
 }

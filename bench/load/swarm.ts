@@ -1,7 +1,7 @@
 // All connections of one load process, opened a limited number at a time.
 
 import type { Job } from "../job.ts";
-import { Client, type OnReplies } from "./client.ts";
+import { Client, handlers, type OnReplies } from "./client.ts";
 import { makeTraffic, type Traffic } from "./traffic.ts";
 
 /** Handshakes under way at once: less than any server's listen backlog. */
@@ -25,6 +25,7 @@ export class Swarm {
     pathOf?: (index: number) => string,
   ): Promise<void> {
     const { port, protocol, deflate } = this.#job;
+    if (protocol === "client") return await this.#accept(connections, onReplies);
     const first = this.clients.length;
     let next = 0;
     const one = async () => {
@@ -37,6 +38,41 @@ export class Swarm {
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, connections) }, one));
+  }
+
+  /** Has the client that is measured open this many more. */
+  async #accept(connections: number, onReplies: OnReplies): Promise<void> {
+    const { port, deflate } = this.#job;
+    const opened: Promise<void>[] = [];
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const listener = Bun.listen<Client>({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        ...handlers,
+        open: (socket) => {
+          const client = new Client(this.traffic);
+          client.onReplies = onReplies;
+          this.clients.push(client);
+          socket.data = client;
+          opened.push(client.serve(socket, deflate));
+          if (opened.length === connections) resolve(Promise.all(opened).then(() => {}));
+        },
+      },
+    });
+    const request = JSON.stringify({ port: listener.port, connections, deflate });
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        open: (socket) => void socket.write(`${request}\n`),
+        data() {},
+        close: () => reject(new Error("the client could not open its connections")),
+      },
+    });
+    await promise;
+    // Who has been accepted stays.
+    listener.stop();
   }
 
   async close(): Promise<void> {

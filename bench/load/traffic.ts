@@ -1,6 +1,7 @@
 // The messages that a connection sends in turn, framed and masked beforehand, and the replies that must come back.
 
 import { constants, deflateRawSync } from "node:zlib";
+import { messages } from "../engine_message.ts";
 import type { Job } from "../job.ts";
 
 const TEXT = 1;
@@ -16,17 +17,19 @@ export interface Traffic {
   /** How many different messages go round. */
   count: number;
   payloads: Uint8Array[];
-  /** The masked frames, one after the other. */
+  /** The frames, one after the other; masked, unless they go to a client. */
   sent: Uint8Array;
   /** Bytes from the first frame to the end of the last; `sent` may hold the ring twice. */
   sentRing: number;
   /** Bytes of each frame. */
   sentSizes: number[];
-  /** The expected replies, one after the other; undefined where the server compresses them. */
+  /** The expected replies, one after the other; undefined where they are compressed or masked. */
   replies: Uint8Array | undefined;
   replyRing: number;
-  /** Bytes of each reply; 0 where the server compresses them. */
+  /** Bytes of each reply; 0 where they are compressed or masked. */
   replySize: number;
+  /** Whether replies are compressed. */
+  deflate: boolean;
 }
 
 /** What a message in a room begins with: the topic, in four digits. */
@@ -35,6 +38,7 @@ function topicName(index: number): string {
 }
 
 export function makeTraffic(job: Job): Traffic {
+  if (job.kind === "engine") return heard(messages, job.protocol);
   const bytes = job.kind === "idle" || job.kind === "connect" ? 64 : job.bytes;
   // Of several speakers nobody knows who comes first. The number in front names the topic.
   const different = job.kind === "rooms" ? job.topics : 32;
@@ -50,10 +54,12 @@ export function makeTraffic(job: Job): Traffic {
     },
   );
   const opcode = job.type === "text" ? TEXT : BINARY;
+  const ofClient = job.protocol === "client";
+  const keyOf = (i: number) => ofClient ? undefined : maskKey(i);
   const frames = payloads.map((payload, i) =>
     job.deflate
-      ? frame(FIN | RSV1 | opcode, deflated(payload), maskKey(i))
-      : frame(FIN | opcode, payload, maskKey(i))
+      ? frame(FIN | RSV1 | opcode, deflated(payload), keyOf(i))
+      : frame(FIN | opcode, payload, keyOf(i))
   );
   const echoes = job.protocol === "tcp"
     ? frames
@@ -66,9 +72,30 @@ export function makeTraffic(job: Job): Traffic {
     sent: twiceIfSmall(sent),
     sentRing: sent.length,
     sentSizes: frames.map((one) => one.length),
-    replies: job.deflate ? undefined : twiceIfSmall(replies),
+    replies: job.deflate || ofClient ? undefined : twiceIfSmall(replies),
     replyRing: replies.length,
-    replySize: job.deflate ? 0 : echoes[0]!.length,
+    replySize: job.deflate || ofClient ? 0 : echoes[0]!.length,
+    deflate: job.deflate,
+  };
+}
+
+/** What subscribers hear, of whom none sends anything. */
+function heard(messages: readonly string[], protocol: Job["protocol"]): Traffic {
+  const payloads = messages.map((message) =>
+    new TextEncoder().encode(protocol === "socket.io" ? `42["m","${message}"]` : message)
+  );
+  const frames = payloads.map((payload) => frame(FIN | TEXT, payload, undefined));
+  const replies = join(frames);
+  return {
+    count: payloads.length,
+    payloads,
+    sent: new Uint8Array(0),
+    sentRing: 0,
+    sentSizes: [],
+    replies: twiceIfSmall(replies),
+    replyRing: replies.length,
+    replySize: frames[0]!.length,
+    deflate: false,
   };
 }
 

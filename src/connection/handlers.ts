@@ -28,9 +28,10 @@ export interface ConnectionEvents<C> {
   /** A text message has come. */
   utf8(connection: C, data: string): unknown;
   /**
-   * A binary message has come. The bytes are the handler's own, to keep and to change. On `deno_tcp`,
-   * messages of up to 1 KiB may be parts of one `ArrayBuffer`: to transfer the buffer, as `postMessage`
-   * can, transfer that of a copy made with `slice()`.
+   * A binary message has come. The bytes are the handler's own, to keep and to change. Its `buffer` may be
+   * larger than the message: on `deno_tcp`, messages of up to 1 KiB may be parts of one `ArrayBuffer`, and on
+   * `bun_tcp` that of a message from 4 KiB on may be up to twice as large. To transfer the buffer, as
+   * `postMessage` can, transfer that of a copy made with `slice()`.
    */
   binary(connection: C, data: Uint8Array): unknown;
   /** A message of either kind has come; called after `utf8` or `binary`. */

@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
 import type { Clock } from "../topics/clock.ts";
 import type { Clients, OwnClient } from "./client.ts";
 import { Connection, ConnectionLost, isReply, text } from "./connection.ts";
@@ -154,6 +155,16 @@ export class Commands {
    */
   isOver(server: string): boolean {
     return server !== "" && this.#over === server && this.#server === server;
+  }
+
+  /**
+   * Gives what scripts begin a topic with.
+   *
+   * @returns A new epoch, of 16 characters, and as many of which Redis this is: "*" where there are many.
+   */
+  fresh(): string {
+    const run = this.#clients.isCluster ? "*" : this.#server.slice(0, 16);
+    return randomBytes(12).toString("base64url") + run;
   }
 
   async #greet(client: OwnClient): Promise<void> {

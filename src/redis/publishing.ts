@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { WebSocketError } from "../base/errors.ts";
 import type { Clock } from "../topics/clock.ts";
@@ -17,6 +16,8 @@ const META_TIME = 86_400_000;
 const BATCH = { count: 256, bytes: 1024 * 1024 };
 /** When a publication is answered at the latest, in milliseconds. */
 const ANSWER_TIME = 4_800;
+/** How long a publication waits for the answer to others before it, in milliseconds. */
+const WAIT_TIME = 1_300;
 /** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
 const MARGIN = 5_000;
 /** How long to wait before it is looked for again, in milliseconds. */
@@ -24,7 +25,10 @@ const PAUSE = 50;
 /** Topics of which the epoch is remembered. */
 const EPOCHS = 10_000;
 
-/** Publications of one turn to one topic: one call, one announcement. */
+/**
+ * Publications of one turn to one topic, or what has come while Redis had not answered the one before: one
+ * call, one announcement.
+ */
 interface Batch {
   readonly topic: EngineTopic;
   readonly entries: Entry[];
@@ -32,6 +36,8 @@ interface Batch {
   seen: Position | null;
   bytes: number;
   readonly idempotencyKey: string | undefined;
+  /** When the first of them was published here, and when it was sent. */
+  readonly began: number;
   sent: number;
   /** The Redis that it was sent to. */
   run: string;
@@ -55,11 +61,6 @@ interface Lost {
   readonly over: () => void;
 }
 
-/** Makes an epoch: 16 characters. */
-export function freshEpoch(): string {
-  return randomBytes(12).toString("base64url");
-}
-
 /**
  * Tells how long a topic's meta hash lives.
  *
@@ -75,8 +76,12 @@ export class Publishing {
   readonly #commands: Commands;
   readonly #keys: Keys;
   readonly #clock: Clock;
-  /** What was published in this turn, by topic. */
+  /** What is not sent yet, by topic. */
   readonly #waiting = new Map<string, Batch>();
+  /** Whether that is sent at the end of this turn. */
+  #scheduled = false;
+  /** How many batches of a topic Redis owes an answer to: what comes meanwhile goes together. */
+  readonly #asked = new Map<string, number>();
   /** All that is not answered, by name. */
   readonly #entries = new Map<string, Entry>();
   /** The newest batch of each topic that is not answered. */
@@ -166,21 +171,32 @@ export class Publishing {
       if (fits && idempotencyKey === undefined) return waiting;
       this.#send(waiting);
     }
-    if (this.#waiting.size === 0 && idempotencyKey === undefined) {
-      queueMicrotask(() => this.flush());
-    }
+    if (idempotencyKey === undefined && !this.#asked.has(name)) this.#schedule();
     const batch: Batch = {
       topic,
       entries: [],
       seen: null,
       bytes: 0,
       idempotencyKey,
+      began: this.#clock.now(),
       sent: 0,
       run: "",
       epoch: "",
     };
     if (idempotencyKey === undefined) this.#waiting.set(name, batch);
     return batch;
+  }
+
+  /** Sends at the end of this turn what waits for nothing else. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      for (const [name, batch] of this.#waiting) {
+        if (!this.#asked.has(name)) this.#send(batch);
+      }
+    });
   }
 
   #send(batch: Batch): void {
@@ -190,12 +206,34 @@ export class Publishing {
     batch.sent = this.#clock.now();
     batch.run = this.#commands.server;
     batch.epoch = this.#epochs.get(name) ?? batch.seen?.epoch ?? "";
+    this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1);
     const asked = topic.history === null ? this.#tell(batch) : this.#append(batch);
-    const done = asked.catch((error) => this.#failed(batch, error)).then(() => {
+    const done = asked.finally(() => this.#sendNext(batch)).catch((error) =>
+      this.#failed(batch, error)
+    ).then(() => {
       for (const { id } of entries) this.#entries.delete(id);
       if (this.#underWay.get(name) === done) this.#underWay.delete(name);
     });
     this.#underWay.set(name, done);
+  }
+
+  /** Sends what has come while a batch was not answered, unless an answer would be too late by now. */
+  #sendNext({ topic }: Batch): void {
+    const { name } = topic;
+    const left = this.#asked.get(name)! - 1;
+    if (left > 0) {
+      this.#asked.set(name, left);
+      return;
+    }
+    this.#asked.delete(name);
+    const next = this.#waiting.get(name);
+    if (next === undefined) return;
+    if (this.#clock.now() - next.began <= WAIT_TIME) return this.#send(next);
+    this.#waiting.delete(name);
+    for (const { id, resolve } of next.entries) {
+      this.#entries.delete(id);
+      resolve(refused(topic, "Redis has not answered in time what was published before it"));
+    }
   }
 
   async #tell({ topic, entries, idempotencyKey }: Batch): Promise<void> {
@@ -217,7 +255,7 @@ export class Publishing {
       PUBLISH,
       key === undefined ? [meta, stream] : [meta, stream, key],
       [
-        freshEpoch(),
+        this.#commands.fresh(),
         metaTime(topic),
         channel,
         count,
@@ -284,7 +322,7 @@ export class Publishing {
     while (losts.size > 0 && !this.#closed) {
       const now = this.#clock.now();
       const [first] = losts;
-      const left = first.batch.sent + ANSWER_TIME - now;
+      const left = first.batch.began + ANSWER_TIME - now;
       if (left <= 0) {
         losts.delete(first);
         first.over();

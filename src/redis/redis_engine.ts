@@ -21,7 +21,7 @@ import { checkClient, Clients, type RedisClient } from "./client.ts";
 import { Commands } from "./commands.ts";
 import { Keys } from "./keys.ts";
 import { finalError, type RedisEngineOptions } from "./options.ts";
-import { freshEpoch, metaTime, Publishing } from "./publishing.ts";
+import { metaTime, Publishing } from "./publishing.ts";
 import * as scripts from "./scripts.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { encodePresence } from "./wire.ts";
@@ -115,7 +115,16 @@ export class RedisEngine implements Engine {
     const [now, offset, time, whole, ...entries] = await this.#run<Answer>(
       scripts.READ,
       [meta, stream],
-      [freshEpoch(), metaTime(topic), age, epoch, after, limit, bytes, reverse ? "r" : ""],
+      [
+        this.#commands.fresh(),
+        metaTime(topic),
+        age,
+        epoch,
+        after,
+        limit,
+        bytes,
+        reverse ? "r" : "",
+      ],
     );
     const publications: Publication[] = [];
     for (let i = 0; i < entries.length; i += 2) {
@@ -132,7 +141,7 @@ export class RedisEngine implements Engine {
       const answer = await this.#run<Answer>(
         scripts.POSITIONS,
         some.map(({ name }) => this.#keys.of(name).meta),
-        [freshEpoch(), ...some.map(metaTime)],
+        [this.#commands.fresh(), ...some.map(metaTime)],
       );
       return some.map((_, i) => positionOf(answer.slice(2 * i)));
     };
@@ -143,7 +152,7 @@ export class RedisEngine implements Engine {
 
   async renew(topic: EngineTopic, epoch: string): Promise<Position> {
     const { meta, stream } = this.#keys.of(topic.name);
-    const args = [freshEpoch(), metaTime(topic), epoch];
+    const args = [this.#commands.fresh(), metaTime(topic), epoch];
     return positionOf(await this.#run<Answer>(scripts.RENEW, [meta, stream], args));
   }
 

@@ -2,6 +2,11 @@
  * What Redis does in one atomic step each. Times are Redis's own, in milliseconds; an epoch has 16
  * characters. An entry of a stream has the ID "offset-time".
  *
+ * A topic's meta hash has its epoch `e`, its last offset `o` and which Redis it was written by last, `r`. Another
+ * Redis, or the same one started again, may not have the last publications that subscribers have seen: a
+ * replica lags behind, and a disk too. It leaves out so many offsets that none of theirs is given again.
+ * Whoever has seen nothing beyond `b` has missed nothing up to `a`, where the next offsets begin.
+ *
  * @module
  */
 import { createHash } from "node:crypto";
@@ -21,23 +26,39 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `;
 
-/** Gives the topic's epoch and last offset, beginning both where nothing is known. ARGV 1 fresh epoch, 2 time to live. */
+/** Offsets that are left out: more than a Redis can give while nobody notices that another one has its place. */
+const JUMP = 1e9;
+
+/**
+ * Gives a topic's epoch and last offset, and begins them where nothing is known. "fresh" is the epoch to begin
+ * with, and then which Redis this is, or "*" where only Redis knows that.
+ */
 const META = `
-local function meta(key)
-  local m = redis.call('HMGET', key, 'e', 'o')
-  if m[1] and m[2] then
-    redis.pcall('PEXPIRE', key, ARGV[2])
-    return m[1], tonumber(m[2])
+local function begin(key, fresh, run)
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'e', string.sub(fresh, 1, 16), 'o', 0, 'r', run)
+  return string.sub(fresh, 1, 16), 0, run
+end
+local function meta(key, fresh, ttl)
+  local m = redis.call('HMGET', key, 'e', 'o', 'r')
+  local epoch, last, run = m[1], tonumber(m[2]), string.sub(fresh, 17)
+  if run == '*' then run = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 16) end
+  if not epoch or not last then
+    epoch, last = begin(key, fresh, run)
+  elseif m[3] ~= run then
+    local before = redis.call('HMGET', key, 'b', 'a')
+    local quiet = tonumber(before[2] or '') == last
+    redis.call('HSET', key, 'o', last + ${JUMP}, 'r', run, 'b', quiet and before[1] or last, 'a', last + ${JUMP})
+    last = last + ${JUMP}
   end
-  redis.call('HSET', key, 'e', ARGV[1], 'o', 0)
-  redis.call('PEXPIRE', key, ARGV[2])
-  return ARGV[1], 0
+  redis.pcall('PEXPIRE', key, ttl)
+  return epoch, last, run
 end
 `;
 
 /**
- * Takes offsets, appends, announces. KEYS meta, stream, idempotency key. ARGV 1 fresh epoch, 2 meta's time to
- * live, 3 channel, 4 count, 5 age, 6 epoch seen, 7 offset seen, 8 idempotency key's time to live or 0,
+ * Takes offsets, appends, announces. KEYS meta, stream, idempotency key. ARGV 1 "fresh", 2 meta's time to live,
+ * 3 channel, 4 count, 5 age, 6 epoch seen, 7 offset seen, 8 idempotency key's time to live or 0,
  * 9.. payloads. Answers epoch, last offset, whether it is a repeat.
  */
 export const PUBLISH: Script = script(`
@@ -45,29 +66,28 @@ if ARGV[8] ~= '0' then
   local was = redis.call('GET', KEYS[3])
   if was then return {string.sub(was, 1, 16), tonumber(string.sub(was, 17)), 1} end
 end
-${NOW}
+${NOW}${META}
 local n = #ARGV - 8
-local m = redis.call('HMGET', KEYS[1], 'e', 'o')
-local epoch, last = m[1], tonumber(m[2])
--- Nothing is kept, or somebody has seen offsets that are gone: a new incarnation.
-local lost = not epoch or not last or (ARGV[6] == epoch and tonumber(ARGV[7]) > last)
-if lost then epoch, last = ARGV[1], 0 end
-redis.call('HSET', KEYS[1], 'e', epoch, 'o', last + n)
-if lost then redis.call('DEL', KEYS[2]) end
+local epoch, last, run = meta(KEYS[1], ARGV[1], ARGV[2])
+local function again()
+  redis.call('DEL', KEYS[2])
+  epoch, last = begin(KEYS[1], ARGV[1], run)
+end
+-- Somebody has seen offsets that are gone.
+if ARGV[6] == epoch and tonumber(ARGV[7]) > last then again() end
 local parts = { '' }
 for i = 1, n do
   local d = ARGV[i + 8]
   local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], string.format('%.0f-%.0f', last + i, now), 'd', d)
   if type(added) == 'table' and added.err then
     -- The stream is ahead of its meta hash, which was lost. This happens at the first one or not at all.
-    epoch, last = ARGV[1], 1 - i
-    redis.call('DEL', KEYS[2])
-    redis.call('HSET', KEYS[1], 'e', epoch, 'o', last + n)
+    again()
     redis.call('XADD', KEYS[2], string.format('%.0f-%.0f', last + i, now), 'd', d)
   end
   parts[i + 1] = struct.pack('>I4', #d) .. d
 end
 parts[1] = struct.pack('>BI6I6I2', 1, last + 1, now, n) .. epoch
+redis.call('HSET', KEYS[1], 'o', last + n)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 redis.call('PUBLISH', ARGV[3], table.concat(parts))
@@ -92,18 +112,23 @@ return 0
 export const SEND: Script = script(`return redis.call('PUBLISH', ARGV[1], ARGV[2])`);
 
 /**
- * Reads. KEYS meta, stream. ARGV 1 fresh epoch, 2 meta's time to live, 3 age, 4 epoch asked for or '',
+ * Reads. KEYS meta, stream. ARGV 1 "fresh", 2 meta's time to live, 3 age, 4 epoch asked for or '',
  * 5 offset or '', 6 limit, 7 bytes or -1, 8 'r' for newest first. Answers epoch, last offset, time, whether
  * it is whole, then offset and time as text, and payload, of each.
  */
 export const READ: Script = script(`
 ${NOW}${META}
-local epoch, last = meta(KEYS[1])
+local epoch, last = meta(KEYS[1], ARGV[1], ARGV[2])
 local after, limit, bytes, reverse = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == 'r'
 local oldest = now - ARGV[3]
 local out = { epoch, last, now, 1 }
 local function parse(id) local o, t = string.match(id, '^(%d+)-(%d+)$') return tonumber(o), tonumber(t) end
 if ARGV[4] ~= '' and ARGV[4] ~= epoch then out[4] = 0 return out end
+if after and not reverse and after ~= last then
+  local m = redis.call('HMGET', KEYS[1], 'b', 'a')
+  local before, at = tonumber(m[1] or ''), tonumber(m[2] or '')
+  if before and after >= before and after <= at and (after - before) % ${JUMP} == 0 then after = at end
+end
 if after and not reverse and after ~= last then
   local first = after < last and redis.call('XRANGE', KEYS[2], string.format('%.0f', after + 1), string.format('%.0f', after + 1))[1]
   local _, time = parse(first and first[1] or '')
@@ -131,29 +156,23 @@ end
 return out
 `);
 
-/** Tells where topics stand. KEYS their meta hashes. ARGV 1 fresh epoch, 2.. time to live of each. Answers epoch and offset of each. */
+/** Tells where topics stand. KEYS their meta hashes. ARGV 1 "fresh", 2.. time to live of each. Answers epoch and offset of each. */
 export const POSITIONS: Script = script(`
+${META}
 local out = {}
 for i, key in ipairs(KEYS) do
-  local ttl = ARGV[i + 1]
-  local m = redis.call('HMGET', key, 'e', 'o')
-  if not (m[1] and m[2]) then
-    m = { ARGV[1], 0 }
-    redis.call('HSET', key, 'e', m[1], 'o', 0)
-  end
-  redis.pcall('PEXPIRE', key, ttl)
-  out[2 * i - 1], out[2 * i] = m[1], tonumber(m[2])
+  out[2 * i - 1], out[2 * i] = meta(key, ARGV[1], ARGV[i + 1])
 end
 return out
 `);
 
-/** Begins a new epoch. KEYS meta, stream. ARGV 1 fresh epoch, 2 meta's time to live, 3 epoch to end. Answers epoch and offset. */
+/** Begins a new epoch. KEYS meta, stream. ARGV 1 "fresh", 2 meta's time to live, 3 epoch to end. Answers epoch and offset. */
 export const RENEW: Script = script(`
 ${META}
-local epoch, last = meta(KEYS[1])
+local epoch, last, run = meta(KEYS[1], ARGV[1], ARGV[2])
 if epoch == ARGV[3] then
-  epoch, last = ARGV[1], 0
-  redis.call('HSET', KEYS[1], 'e', epoch, 'o', 0)
+  epoch, last = begin(KEYS[1], ARGV[1], run)
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
   redis.call('DEL', KEYS[2])
 end
 return { epoch, last }

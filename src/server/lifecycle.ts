@@ -15,7 +15,7 @@ import type {
   UpgradeEvent,
 } from "../transport/transport.ts";
 import { Leaving, readShutdownOptions, type ShutdownOptions } from "./leaving.ts";
-import { type Patience, waitFor } from "./patience.ts";
+import { GAVE_UP, type Patience, waitFor } from "./patience.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
 import type { Requests } from "./requests.ts";
@@ -154,7 +154,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
   }
 
   /** Opens a WebSocket for a `node:http` server of the application's own. */
-  handleUpgrade(...event: UpgradeEvent): void {
+  handleUpgrade(event: UpgradeEvent, prepared: PreparedUpgrade | undefined): void {
     const { transport, reports, kind } = this.#parts;
     reports.keeping(() => {
       if (transport.handleUpgrade === undefined) {
@@ -163,8 +163,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
           `Cannot use handleUpgrade on ${kind.name}: the runtime owns its sockets. Use transport: "tcp".`,
         );
       }
+      const read = prepared === undefined ? undefined : readPrepared(prepared);
       this.serve();
-      transport.handleUpgrade(...event);
+      transport.handleUpgrade(event, read);
     });
   }
 
@@ -248,7 +249,9 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     await this.#step(() => listeners.stop());
     roster.dismiss();
     const drains = !leaving.over.aborted;
-    await this.#step(() => this.#call("onShutdown"), drains ? { until: leaving.over } : undefined);
+    const patience = drains ? { until: leaving.over } : undefined;
+    const called = await this.#step(() => this.#call("onShutdown"), patience);
+    if (called === GAVE_UP) reports.report(stuck("onShutdown"));
     const told = new Set<WebSocketConnection>();
     const tell = (connection: WebSocketConnection) => {
       told.add(connection);
@@ -259,6 +262,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#stopRunning();
     for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
+    if (requests.underWay > 0) reports.report(stuck("onRequest"));
     this.#dropEveryone();
     await this.#step(() => listeners.end());
     await this.#step(() => hub.close());
@@ -284,16 +288,19 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     this.#parts.streams.stop();
   }
 
-  /** Waits for a step, by default for no longer than `closeTimeout`; what fails does not keep the next from its turn. */
+  /**
+   * Waits for a step, by default for no longer than `closeTimeout`, and tells if that was not long enough; what
+   * fails does not keep the next from its turn.
+   */
   async #step(
     act: () => Promise<unknown> | undefined,
     patience: Patience = { seconds: this.#parts.settings.closeTimeout },
-  ): Promise<void> {
+  ): Promise<unknown> {
     const { reports } = this.#parts;
     const tell = (error: unknown) => reports.report(error);
     try {
       const done = act();
-      if (done !== undefined) await waitFor(done, patience, tell);
+      return done === undefined ? undefined : await waitFor(done, patience, tell);
     } catch (error) {
       tell(error);
     }
@@ -332,3 +339,11 @@ export class Lifecycle<S, C extends WebSocketConnection> {
 }
 
 function nothing(): void {}
+
+/** A handler that shutting down waits for has not settled in its time; it may wait for the shutting down itself. */
+function stuck(name: string): WebSocketError {
+  return new WebSocketError(
+    "ERR_HANDLER",
+    `Cannot wait longer for ${name}: the server shuts down without it. If it waits for shutdown() or finished, it waits for itself: call shutdown() there without await.`,
+  );
+}

@@ -92,7 +92,7 @@ export class ServerOpening implements Opening {
       if (this.#session.aborted) return DROP;
       if (this.#unseated || this.#host.stopping.aborted) throw full();
       const { allowedOrigins, trustProxy } = this.#host.settings;
-      if (trustProxy?.has(this.#session.remote.ip)) {
+      if (trustProxy?.trusts(this.#session.remote)) {
         const client = trustProxy.clientOf(head, this.#session.remote);
         this.#session.remote = client;
         this.#session.secure = client.secure ?? this.#session.secure;

@@ -121,8 +121,8 @@ export interface OptionsOf<S, C extends WebSocketConnection> extends HandlersOf<
    */
   allowedOrigins?: string[] | undefined;
   /**
-   * The proxies in front of this server, as IP addresses and CIDR ranges. Of a client that comes
-   * through one, `ip` and `port` are those that `Forwarded` or `X-Forwarded-For` tells, from the
+   * The proxies in front of this server, as IP addresses and CIDR ranges; "unix" for all that connect over a
+   * Unix socket. Of a client that comes through one, `ip` and `port` are those that `Forwarded` or `X-Forwarded-For` tells, from the
    * `origin` event on; where the two tell different clients, neither is believed. The request's `isSecure`
    * and `uri` have the scheme and the host that `Forwarded`, or `X-Forwarded-Proto` and `X-Forwarded-Host`,
    * tell. By default none.

@@ -36,6 +36,11 @@ export class Requests<S, C extends WebSocketConnection> {
     }
   }
 
+  /** How many handlers are at work. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /** Settles when no handler is at work any more. */
   async settled(): Promise<void> {
     await Promise.all(this.#underWay);

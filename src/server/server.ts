@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { AnyServerOf } from "../connection/any_server.ts";
 import type { BinaryData } from "../base/bytes.ts";
 import { Broadcast, checkRecipients } from "../connection/broadcast.ts";
@@ -8,7 +10,6 @@ import type { ExtensionLike } from "../connection/option_readers.ts";
 import type { WebSocketVersion } from "../connection/version.ts";
 import type { Extension } from "../protocol/mod.ts";
 import type { ReadableSource, WritableSink } from "../streams/watch.ts";
-import type { UpgradeEvent } from "../transport/transport.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConnectionList, legacyList } from "./connection_list.ts";
 import { type EventsOf, setEvents } from "./handlers.ts";
@@ -242,13 +243,38 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * as Express, Fastify, Koa and others have; "tcp" only. This server need not be started, and leaves the
    * application's alone when it shuts down. Invalid requests, and those that a handler refuses, are answered.
    *
-   * @param event The arguments of the event. `connection.handshake.request.incoming` gives the request; the
-   * socket is this server's from now on.
+   * @param request The event's request, which `connection.handshake.request.incoming` gives.
+   * @param socket The event's socket, which is this server's from now on.
+   * @param head What has come behind the request.
+   * @param prepared What the application has found out already, as {@linkcode WebSocketServer.upgrade} takes it.
    * @throws {WebSocketError} ERR_UNSUPPORTED on "http"; ERR_INVALID_ARGUMENT for anything else than the
-   * arguments of the event; ERR_STATE for a socket that a server has taken over before.
+   * arguments of the event, and for what cannot be prepared so; ERR_STATE for a socket that a server has taken
+   * over before.
+   *
+   * @example
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { WebSocketConnection, WebSocketServer } from "@duet/websocket";
+   *
+   * const sockets = new WebSocketServer({
+   *   transport: "tcp",
+   *   connectionClass: WebSocketConnection<{ user: string }>,
+   * });
+   * const app = createServer();
+   * app.on("upgrade", (request, socket, head) => {
+   *   const user = request.headers["x-user"];
+   *   if (typeof user !== "string") return void socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
+   *   sockets.handleUpgrade(request, socket, head, { data: { user } });
+   * });
+   * ```
    */
-  handleUpgrade(...event: UpgradeEvent): void {
-    this.#parts.lifecycle.handleUpgrade(...event);
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    prepared?: PreparedUpgrade<C["data"]>,
+  ): void {
+    this.#parts.lifecycle.handleUpgrade([request, socket, head], prepared);
   }
 
   /**

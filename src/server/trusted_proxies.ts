@@ -8,25 +8,28 @@ import {
   parseForwardedFor,
   unmapped,
 } from "../protocol/mod.ts";
-import type { Address, ClientAddress } from "../transport/transport.ts";
+import type { ClientAddress } from "../transport/transport.ts";
 
 const TAKES =
-  'an array of IP addresses and CIDR ranges, such as "10.0.0.0/8", "192.0.2.1" or "fd00::/8"';
+  'an array of IP addresses, CIDR ranges and "unix", such as "10.0.0.0/8", "192.0.2.1" or "fd00::/8"';
 
 /** The proxies in front of this server that are believed when they say whom they speak for. */
 export class TrustedProxies {
   readonly #list = new BlockList();
+  // Whether clients of Unix sockets are proxies: who may connect to one, the permissions of its path say.
+  readonly #unix: boolean;
 
   /**
    * Reads what `trustProxy` takes.
    *
    * @param proxies The option's value.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but an array of addresses and ranges.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but an array of addresses, ranges and "unix".
    */
   constructor(proxies: readonly string[]) {
     if (!Array.isArray(proxies)) throw invalid("trustProxy", proxies, TAKES);
+    this.#unix = proxies.includes("unix");
     for (const proxy of proxies) {
-      if (!this.#add(proxy)) throw invalid("trustProxy", proxy, TAKES);
+      if (proxy !== "unix" && !this.#add(proxy)) throw invalid("trustProxy", proxy, TAKES);
     }
   }
 
@@ -46,8 +49,18 @@ export class TrustedProxies {
   /**
    * Tells whether a peer is one of the proxies.
    *
-   * @param ip Its address.
+   * @param peer The peer.
    * @returns Whether it is believed.
+   */
+  trusts(peer: ClientAddress): boolean {
+    return peer.unix === true ? this.#unix : this.has(peer.ip);
+  }
+
+  /**
+   * Tells whether an address is that of a proxy.
+   *
+   * @param ip The address.
+   * @returns Whether it is named.
    */
   has(ip: string): boolean {
     const plain = unmapped(ip);
@@ -65,8 +78,8 @@ export class TrustedProxies {
    * @param peer The peer that the request came from.
    * @returns The client: the peer where that is no proxy or tells nothing of use.
    */
-  clientOf(fields: { get(name: string): string | null }, peer: Address): ClientAddress {
-    if (!this.has(peer.ip)) return peer;
+  clientOf(fields: { get(name: string): string | null }, peer: ClientAddress): ClientAddress {
+    if (!this.trusts(peer)) return peer;
     const forwarded = fields.get("forwarded");
     const ways: Told[] = [];
     if (forwarded !== null) ways.push(this.#element(parseForwardedElements(forwarded)));

@@ -14,6 +14,7 @@ export class MemorySocket implements ByteSocket {
   /** Whether it is taken to speak TLS. */
   secure = false;
   readonly sharesBuffers = false;
+  readonly givesChunks = false;
   /** Settles when it has closed. */
   readonly gone: Promise<void>;
   #peer!: MemorySocket;

@@ -11,6 +11,8 @@ export interface BunSocket<Data> {
   /** undefined on a Unix socket. */
   readonly remoteAddress?: string;
   readonly remotePort?: number;
+  /** What has accepted it. */
+  readonly listener?: BunListener;
   /** Whether its certificate was found to be right; only of TLS. */
   readonly authorized?: boolean;
   /** null on a plain socket. */
@@ -106,6 +108,8 @@ export interface BunHttpServer {
   /** undefined on a Unix socket, as the host name is. */
   readonly port?: number;
   readonly hostname?: string;
+  /** Where it listens: `unix:///run/chat.sock` on a Unix socket. */
+  readonly url?: URL;
   /** null on a Unix socket, and for a copy of a request. */
   requestIP(request: Request): { address: string; port: number } | null;
   /** Sets for how many seconds nothing may be sent or received on the request's connection. */

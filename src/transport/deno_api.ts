@@ -5,7 +5,7 @@
  * @module
  */
 import { unmapped } from "../protocol/mod.ts";
-import type { Address } from "./transport.ts";
+import { type Address, type ClientAddress, UNIX_CLIENT } from "./transport.ts";
 
 /** An address as Deno tells it. */
 export interface DenoAddress {
@@ -119,6 +119,7 @@ export function addressOf(address: DenoAddress): Address {
  * @param address Deno's form.
  * @returns Ours.
  */
-export function remoteOf(address: DenoAddress): Address {
+export function remoteOf(address: DenoAddress): ClientAddress {
+  if (address.transport === "unix") return UNIX_CLIENT;
   return { ip: unmapped(address.hostname ?? ""), port: address.port ?? 0 };
 }

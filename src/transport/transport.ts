@@ -51,7 +51,12 @@ export interface ClientAddress extends Address {
   readonly secure?: boolean | undefined;
   /** Which host it has asked for; undefined where no proxy tells. */
   readonly host?: string | undefined;
+  /** Whether it came over a Unix socket, where clients have no address. */
+  readonly unix?: boolean | undefined;
 }
+
+/** Every client that came over a Unix socket. */
+export const UNIX_CLIENT: ClientAddress = Object.freeze({ ip: "", port: 0, unix: true });
 
 /** Where a server listens. */
 export interface ListeningAddress extends Address {
@@ -80,7 +85,7 @@ export interface TransportLimits {
 
 /** A peer that has come and has not opened a WebSocket yet. */
 export interface Peer {
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly secure: boolean;
   /** What the runtime calls this connection: a socket, or on its HTTP server the request. */
   readonly native: unknown;
@@ -184,7 +189,7 @@ export interface TransportHost {
   /** What goes over all connections is added here. */
   readonly traffic: Traffic;
   /** The proxies that send a PROXY header before anything else, where there are to be any. */
-  readonly proxies: { has(ip: string): boolean } | undefined;
+  readonly proxies: { trusts(peer: ClientAddress): boolean } | undefined;
   /** Readable frame logs, when they are wanted. */
   readonly trace: FrameTrace | null;
 }
@@ -254,7 +259,7 @@ export interface Transport {
   /** Opens a WebSocket from a request to an application's own HTTP server; rejects where that is done wrongly. */
   upgrade?(request: Request, info: unknown, prepared: Prepared): Promise<Response>;
   /** Takes over a socket whose request head a `node:http` server has read; throws where that is done wrongly. */
-  handleUpgrade?(...event: UpgradeEvent): void;
+  handleUpgrade?(event: UpgradeEvent, prepared?: Prepared): void;
   /**
    * Makes the handlers that an application's own HTTP server needs for {@linkcode Transport.upgrade}, together
    * with those of WebSockets that are not ours.

@@ -10,7 +10,7 @@ import { startEchoServer } from "./echo_server.ts";
 import { EXPECTATIONS } from "./expectations.ts";
 import { NoPython } from "./python.ts";
 import { judge, listBlemishes, readResults, type Row, table } from "./report.ts";
-import { CLIENTS, parseTransports, type Transport, TRANSPORTS } from "./transports.ts";
+import { CLIENTS, namesOf, parseTransports, type Transport, TRANSPORTS } from "./transports.ts";
 import { prepareSuite, runSuite, type Suite } from "./wstest.ts";
 
 const REPORTS = fileURLToPath(new URL("./reports/", import.meta.url));
@@ -21,7 +21,8 @@ Runs the Autobahn test suite against examples/echo.ts, once for each transport. 
 the suite itself is installed into tests/autobahn/venv/ on first use. Reports, with the frames of
 every case, go to tests/autobahn/reports/TRANSPORT/index.html.
 
-  --transport LIST  which of ${TRANSPORTS.map(({ name }) => name).join(", ")} (all)
+  --transport LIST  which of ${namesOf(TRANSPORTS)} (all);
+                    with --client, which of ${namesOf(CLIENTS)}
   --cases LIST      chapters, groups or cases: 1-10 or 1,2,6.4,7.1.6
                     (1-13, of chapters 12 and 13 only the sub-cases 1 to 8)
   --client          test connect() of @duet/websocket/client against the suite's server instead, once
@@ -56,11 +57,7 @@ function readOptions(): Options | undefined {
     throw new Error("--full and --cases both say which cases to run: give one of them");
   }
   return {
-    transports: values.client
-      ? CLIENTS
-      : values.transport === undefined
-      ? TRANSPORTS
-      : parseTransports(values.transport),
+    transports: parseTransports(values.transport, values.client ? CLIENTS : TRANSPORTS),
     pick(cases) {
       if (values.full) return cases;
       return values.cases === undefined ? cases.filter(isQuick) : pickCases(cases, values.cases);

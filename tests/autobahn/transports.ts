@@ -31,13 +31,20 @@ export const CLIENTS: readonly Transport[] = [
   { name: "node_client", runtime: "node", kind: "tcp", compression: true },
 ];
 
-/** Reads a list such as `deno_tcp,bun_tcp`. */
-export function parseTransports(text: string): Transport[] {
-  return text.split(",").map((name) => {
-    const transport = TRANSPORTS.find((candidate) => candidate.name === name.trim());
+/** Gives the names of transports as a list for a reader. */
+export function namesOf(transports: readonly Transport[]): string {
+  return transports.map(({ name }) => name).join(", ");
+}
+
+/** Picks by a list such as `deno_tcp,bun_tcp`; without a list, all of them. */
+export function parseTransports(
+  list: string | undefined,
+  among: readonly Transport[],
+): readonly Transport[] {
+  return list === undefined ? among : list.split(",").map((name) => {
+    const transport = among.find((candidate) => candidate.name === name.trim());
     if (!transport) {
-      const known = TRANSPORTS.map((candidate) => candidate.name).join(", ");
-      throw new Error(`there is no transport "${name}" to test: choose from ${known}`);
+      throw new Error(`there is no transport "${name}" to test: choose from ${namesOf(among)}`);
     }
     return transport;
   });

@@ -90,7 +90,9 @@ function start(suite: Suite, mode: string, folder: string, spec: object): Proces
   fs.writeFileSync(specFile, JSON.stringify(spec, null, 2));
   const logFile = join(folder, "wstest.log");
   const log = fs.createWriteStream(logFile);
-  const child = spawn(suite.python, [...isolated(RUN), "-m", mode, "-s", specFile], {
+  // The web page of its server would have a fixed port, which a second run could not have meanwhile.
+  const flags = ["-m", mode, "-s", specFile, "--webport", "0"];
+  const child = spawn(suite.python, [...isolated(RUN), ...flags], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
   });

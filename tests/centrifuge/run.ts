@@ -1,7 +1,8 @@
 /**
- * Runs the tests in the source package of PyPI's `centrifuge-python`, unchanged but for the address, against
- * `suite_server.ts` on every transport: `npm run centrifuge`. The package and what it needs are installed
- * into tests/centrifuge/venv/ on first use.
+ * Runs all tests in the source package of PyPI's `centrifuge-python`, unchanged but for the address:
+ * `npm run centrifuge`. Those that talk to a server do so with `suite_server.ts` on every transport; the
+ * others, which bring a server of their own or need none, run once. The package and what it needs are
+ * installed into tests/centrifuge/venv/ on first use.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,8 +20,10 @@ const SOURCE = "centrifuge-python==0.7.0";
 const TESTS = join(FOLDER, "centrifuge_python-0.7.0");
 const ADDRESS = "localhost:8000";
 const SECONDS = 240;
-// The other tests bring a server of their own: they are about the client alone.
-const MODULES = ["tests.test_client", "tests.test_ready", "tests.test_background_tasks"];
+/** The modules that talk to a server; the others are about the client alone. */
+const SERVED = ["tests.test_client", "tests.test_ready", "tests.test_background_tasks"];
+/** Processes that share the others. */
+const SHARES = 3;
 
 function python(...args: string[]): void {
   const { status, stderr, error } = spawnSync("python3", args, { cwd: HERE, encoding: "utf8" });
@@ -57,14 +60,10 @@ function prepare(host: string, name: string): string {
   return copy;
 }
 
-/** Runs the tests against one transport; gives how many passed and failed. */
-async function test(runtime: "deno" | "bun", transport: "http" | "tcp"): Promise<[number, number]> {
-  const name = `${runtime}_${transport}`;
-  const script = "tests/centrifuge/suite_server.ts";
-  await using server = await ServerProcess.start({ runtime, transport, script });
-  const copy = prepare(new URL(server.url).host, name);
-  const { output } = await run(["python3", "-m", "unittest", ...MODULES], {
-    env: { PYTHONPATH: [copy, join(FOLDER, "packages")].join(delimiter) },
+/** Runs modules of tests; gives how many passed and failed. */
+async function test(name: string, folder: string, modules: string[]): Promise<[number, number]> {
+  const { output } = await run(["python3", "-m", "unittest", ...modules], {
+    env: { PYTHONPATH: [folder, join(FOLDER, "packages")].join(delimiter) },
     timeout: SECONDS,
   });
   const [, count] = /^Ran (\d+) tests? in/m.exec(output) ?? [];
@@ -77,19 +76,42 @@ async function test(runtime: "deno" | "bun", transport: "http" | "tcp"): Promise
   const failed = [...failures.matchAll(/(?:failures|errors)=(\d+)/g)]
     .reduce((sum, [, it]) => sum + Number(it), 0);
   if (failed > 0) console.log(output.replace(/^(?!.*(FAIL|ERROR|Error|assert)).*\n/gm, ""));
-  if (server.output !== "") console.log(`${name}: the server printed\n${server.output}`);
   console.log(`${name}: ${count} tests, ${failed} failed`);
   return [Number(count) - failed, failed];
 }
 
+/** Runs the tests that talk to a server against one transport. */
+async function testServed(
+  runtime: "deno" | "bun",
+  transport: "http" | "tcp",
+): Promise<[number, number]> {
+  const name = `${runtime}_${transport}`;
+  const script = "tests/centrifuge/suite_server.ts";
+  await using server = await ServerProcess.start({ runtime, transport, script });
+  const counts = await test(name, prepare(new URL(server.url).host, name), SERVED);
+  if (server.output !== "") console.log(`${name}: the server printed\n${server.output}`);
+  return counts;
+}
+
+/** The tests about the client alone, dealt out to processes: most of their time they wait. */
+function clientAlone(): Promise<[number, number]>[] {
+  const shares: string[][] = Array.from({ length: SHARES }, () => []);
+  readdirSync(join(TESTS, "tests"))
+    .filter((it) => /^test_.*\.py$/.test(it))
+    .map((it) => `tests.${it.slice(0, -".py".length)}`)
+    .filter((it) => !SERVED.includes(it))
+    .forEach((it, at) => shares[at % SHARES].push(it));
+  return shares.map((it, at) => test(`the client alone, ${at + 1} of ${SHARES}`, TESTS, it));
+}
+
 try {
   install();
-  // Most of their time they wait.
   const counts = await Promise.all([
-    test("deno", "http"),
-    test("deno", "tcp"),
-    test("bun", "http"),
-    test("bun", "tcp"),
+    testServed("deno", "http"),
+    testServed("deno", "tcp"),
+    testServed("bun", "http"),
+    testServed("bun", "tcp"),
+    ...clientAlone(),
   ]);
   const [passed, failed] = [0, 1].map((at) => counts.reduce((sum, it) => sum + it[at], 0));
   console.log(`${passed} passed, ${failed} failed`);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { openNative } from "../support/native_client.ts";
 import { Example, runtime } from "./start_example.ts";
@@ -64,8 +63,3 @@ async function metrics({ url }: Example): Promise<string> {
     if (text.includes("duet_closed_total{")) return text;
   }
 }
-
-test("examples/metrics.ts has under 40 lines", () => {
-  const text = readFileSync(new URL("../../examples/metrics.ts", import.meta.url), "utf8");
-  assert.ok(text.trimEnd().split("\n").length < 40);
-});

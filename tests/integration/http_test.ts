@@ -5,7 +5,16 @@ import { type RequestInfo, WebSocketError, WebSocketServer } from "../../mod.ts"
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
-import { cert, echo, key, runtime, serve, transports, variants } from "../support/transports.ts";
+import {
+  cert,
+  echo,
+  handling,
+  key,
+  runtime,
+  serve,
+  transports,
+  variants,
+} from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
 
 /** A plain HTTP/1.1 request. */
@@ -41,6 +50,42 @@ for (const variant of variants) {
       assertEquals(await messages.next(), "beside it");
       socket.close();
       await end();
+    });
+  });
+}
+
+/** What `onRequest` may give, and the type that its client is told, if that is always the same. */
+const TYPED: Record<string, [give: () => Response, type: RegExp]> = {
+  "a text": [() => new Response("héllo"), /^text\/plain; ?charset=utf-8$/i],
+  "a long text": [() => new Response("é".repeat(500_000)), /^text\/plain; ?charset=utf-8$/i],
+  "a text with a type": [
+    () => new Response("<p>", { headers: { "Content-Type": "text/html" } }),
+    /^text\/html$/,
+  ],
+  "JSON": [() => Response.json({ a: 1 }), /^application\/json/],
+  "bytes that are no text": [() => new Response(Uint8Array.of(0xff, 0xfe)), /^(?!text)/],
+  "nothing": [() => new Response(null), /^none$/],
+};
+
+for (const variant of transports) {
+  describe(`the Content-Type of responses over ${variant.name} (RFC 9110 §8.3)`, () => {
+    for (const [what, [give, type]] of Object.entries(TYPED)) {
+      it(`is right for ${what}`, async () => {
+        await using served = await serve(variant, { onRequest: give });
+        const response = await fetch(served.url.replace("ws", "http"));
+        await response.arrayBuffer();
+        assertMatch(response.headers.get("content-type") ?? "none", type);
+      });
+    }
+
+    it("is right for a text that refuses a handshake", async () => {
+      await using served = await serve(
+        variant,
+        handling({ handshake: () => new Response("who?", { status: 401 }) }),
+      );
+      const { status, headers } = await RawClient.ask(served.url, upgradeRequest());
+      assertEquals(status, 401);
+      assertMatch(headers.get("content-type") ?? "none", TYPED["a text"][1]);
     });
   });
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { execFile } from "node:child_process";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -13,6 +13,8 @@ import { handling, runtime, serve, transports, variants } from "../support/trans
 import { openWs } from "../support/ws_client.ts";
 
 const run = promisify(execFile);
+
+const PLAIN = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 for (const variant of variants) {
   describe(`shutdown over ${variant.name}`, () => {
@@ -170,6 +172,42 @@ for (const variant of transports) {
         );
       });
     }
+
+    it("from onRequest lets its response out, when it is not waited for there", async () => {
+      const { server, url, errors } = await serve(variant, {
+        onRequest() {
+          void server.shutdown();
+          return new Response("bye");
+        },
+      });
+      const { status, body } = await RawClient.ask(url, PLAIN);
+      assertEquals([status, body], [200, "bye"]);
+      await server.finished;
+      assertEquals(errors, []);
+    });
+
+    it("waits no longer than closeTimeout for handlers that wait for it, and says what to do", async () => {
+      const { server, url, errors } = await serve(variant, {
+        closeTimeout: 0.2,
+        onShutdown: (server) => server.finished,
+        async onRequest() {
+          await server.shutdown();
+          return new Response("too late");
+        },
+      });
+      using client = await RawClient.connect(url);
+      client.write(PLAIN);
+      await server.finished;
+      await client.end();
+      assertEquals(client.received.toString(), "");
+      assertEquals(errors.map((it) => (it as WebSocketError).code), ["ERR_HANDLER", "ERR_HANDLER"]);
+      for (const [i, name] of ["onShutdown", "onRequest"].entries()) {
+        assertMatch(
+          errors[i].message,
+          new RegExp(`^Cannot wait longer for ${name}.*without await`),
+        );
+      }
+    });
 
     it("from a handler does not wait for that handler", async () => {
       const done = new Journal<string>();

@@ -7,6 +7,7 @@ import { WebSocketServer, type WebSocketServerOptions } from "../../mod.ts";
 import { connect, RefusedError } from "../../client/mod.ts";
 import { startApplication } from "../support/application.ts";
 import { Journal } from "../support/journal.ts";
+import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { runtime } from "../support/transports.ts";
 
 const ORIGIN = "https://site.example";
@@ -54,6 +55,11 @@ function serveHono(use: MiddlewareHandler[], options: WebSocketServerOptions = {
   for (const middleware of use) app.use("*", middleware);
   app.get("/", (context) => context.text("home"));
   app.get("/ws", (context) => sockets.upgrade(context.req.raw, context.env));
+  // What middleware has set so far.
+  app.get(
+    "/told",
+    (context) => sockets.upgrade(context.req.raw, context.env, { headers: context.res.headers }),
+  );
   app.onError((error, context) => {
     errors.push(error);
     return context.text("an error", 500);
@@ -106,6 +112,23 @@ describe(`Hono under ${runtime}`, () => {
       assertEquals(served.errors, []);
     });
   }
+
+  it("sends on the 101, once, what middleware has set before and the route hands on", async () => {
+    const before: MiddlewareHandler = async (context, next) => {
+      context.header("Set-Cookie", "sid=ada");
+      context.header("Set-Cookie", "lang=en", { append: true });
+      await next();
+    };
+    // A cookie of a handshake handler would be lost: Hono puts those of its context in the place of all.
+    const onConnect = () => {};
+    await using served = serveHono([before, cors({ origin: ORIGIN })], { onConnect });
+    const headers = { Origin: ORIGIN };
+    const response = await RawClient.ask(served.url, upgradeRequest(headers, "/told"));
+    assertEquals(response.status, 101);
+    assertEquals(response.headers.getSetCookie().sort(), ["lang=en", "sid=ada"]);
+    assertEquals(response.headers.get("access-control-allow-origin"), ORIGIN);
+    assertEquals(served.errors, []);
+  });
 
   it("hands on the status that refuses a request, with its middleware's fields", async () => {
     const { use, field, value } = MIDDLEWARE["all of them"];

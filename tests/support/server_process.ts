@@ -14,10 +14,18 @@ const COMMANDS = {
   node: ["--disable-warning=ExperimentalWarning"],
 };
 
+type Runtime = keyof typeof COMMANDS;
+
+/** How a program is run on a runtime, that of this process or another. */
+function command(runtime: Runtime): string[] {
+  const program = runtime === ownRuntime ? process.execPath : `${root}node_modules/.bin/${runtime}`;
+  return [program, ...COMMANDS[runtime]];
+}
+
 /** Which server to run. */
 export interface ServerOptions {
   /** Default: the runtime of this process. */
-  runtime?: "deno" | "bun" | "node";
+  runtime?: Runtime;
   transport: "http" | "tcp";
   /** The program, from the root of the project; default `examples/echo.ts`. */
   script?: string;
@@ -52,11 +60,14 @@ export class ServerProcess {
   static async start(
     { runtime = ownRuntime, transport, script = "examples/echo.ts", flags = [] }: ServerOptions,
   ): Promise<ServerProcess> {
-    const program = runtime === ownRuntime
-      ? process.execPath
-      : `${root}node_modules/.bin/${runtime}`;
     const more = ["--port", "0", "--transport", transport, ...flags];
-    return await ServerProcess.spawn([program, ...COMMANDS[runtime], `${root}${script}`, ...more]);
+    return await ServerProcess.spawn([...command(runtime), `${root}${script}`, ...more]);
+  }
+
+  /** Starts an echo on a server of `node:http`, or of `node:https` with `--cert` and `--key`. */
+  static async startMount(runtime: Runtime, flags: string[]): Promise<ServerProcess> {
+    const script = `${root}bench/servers/duet_mount.ts`;
+    return await ServerProcess.spawn([...command(runtime), script, ...flags]);
   }
 
   /** Starts any server that prints "listening on" and its URL, and waits until it does. */

@@ -42,7 +42,7 @@ const OPTIONS: [name: string, options: WebSocketServerOptions, preface: string, 
   ["maxConnectionsPerAddress", { maxConnectionsPerAddress: 1 }, "", ""],
   [
     "proxyProtocol",
-    { proxyProtocol: true, trustProxy: ["127.0.0.1"] },
+    { proxyProtocol: true, trustProxy: ["unix"] },
     "PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n",
     "203.0.113.7",
   ],

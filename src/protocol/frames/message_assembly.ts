@@ -32,8 +32,13 @@ function releaseSpare(bytes: Uint8Array): void {
   if (tier !== -1) spares[tier] = bytes;
 }
 
-/** Memory that is not zeroed: only bytes that have been written are ever shown. */
-function allocate(size: number): Uint8Array {
+/**
+ * Makes an array of memory that need not be zeroed: only bytes that have been written may ever be shown.
+ *
+ * @param size How many bytes.
+ * @returns The array; its buffer is its own.
+ */
+export function allocate(size: number): Uint8Array {
   const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
   return new Uint8Array(buffer, byteOffset, size);
 }

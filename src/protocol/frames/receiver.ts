@@ -5,7 +5,7 @@ import { decodeBy, messageTooBig } from "./extension_calls.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, Opcode, readFrameHeader } from "./frame.ts";
 import { checkFrame } from "./frame_rules.ts";
 import { applyMask, copyMasked } from "./mask.ts";
-import { MessageAssembly, notUtf8 } from "./message_assembly.ts";
+import { allocate, MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
 import type { ReceiverEvents, ReceiverOptions } from "./receiver_options.ts";
 import { MAX_SHARED, SharedBuffer } from "./shared_buffer.ts";
@@ -14,6 +14,8 @@ import { decodeAscii, decodeUtf8 } from "./utf8.ts";
 const ASCII_MASK = 0x80808080 | 0;
 /** From this many bytes on, unmasking while copying is faster. */
 const COPY_MASKED_FROM = 4096;
+/** Chunks of more bytes are freed at once where they are the receiver's own. */
+const FREED_FROM = 16 * 1024;
 /** Filled in for each frame, and used only until the next one. */
 const header = new FrameHeader();
 /** Stands for no chunks, so that an idle connection holds no array. */
@@ -58,6 +60,9 @@ export class Receiver {
   readonly #shareBuffers: boolean;
   // Holds the small binary messages of the chunk being parsed.
   #shared: SharedBuffer | null = null;
+  readonly #ownsChunks: boolean;
+  // Set when a message is a view of the chunk being parsed.
+  #kept = false;
 
   #ended = false;
   #ignoring = false;
@@ -94,6 +99,7 @@ export class Receiver {
     this.#extensions = options.extensions ?? [];
     this.#masked = options.fromServer !== true;
     this.#shareBuffers = options.shareBuffers ?? false;
+    this.#ownsChunks = options.ownsChunks ?? false;
     this.#rsvAllowed = this.#extensions.reduce((bits, it) => bits | it.session.rsv, 0);
   }
 
@@ -185,6 +191,7 @@ export class Receiver {
           ? this.#continuePayload(chunk, position)
           : this.#beginFrame(chunk, position);
       }
+      if (this.#ownsChunks && chunk.length > FREED_FROM) this.#free(chunk);
     } catch (error) {
       this.end();
       if (!(error instanceof ProtocolError)) throw error;
@@ -193,6 +200,14 @@ export class Receiver {
       this.#parsing = false;
       this.#shared = null;
     }
+  }
+
+  /** Does not leave a large chunk to the collector: so the next one gets the same memory, which is in the caches. */
+  #free(chunk: Uint8Array): void {
+    const buffer = chunk.buffer as ArrayBuffer;
+    const whole = chunk.length === buffer.byteLength;
+    if (whole && !this.#kept && this.#waiting.length === 0) buffer.transfer(0);
+    this.#kept = false;
   }
 
   /** Reads a header and, when the whole payload is here too, the payload where it stands. */
@@ -272,7 +287,12 @@ export class Receiver {
   #takeBinary(chunk: Uint8Array, start: number, end: number, key: number): Uint8Array {
     const length = end - start;
     if (length >= COPY_MASKED_FROM) {
-      const data = new Uint8Array(length);
+      if (this.#ownsChunks && end === chunk.length && length * 2 >= chunk.buffer.byteLength) {
+        applyMask(chunk, start, end, key, 0);
+        this.#kept = true;
+        return chunk.subarray(start);
+      }
+      const data = allocate(length);
       copyMasked(chunk.subarray(start, end), data, 0, key, 0);
       return data;
     }

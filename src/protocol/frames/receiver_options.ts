@@ -44,6 +44,12 @@ export interface ReceiverOptions {
    * transfer its buffer, make a copy with `slice()` first. Default false.
    */
   shareBuffers?: boolean;
+  /**
+   * Whether chunks are given away when they are pushed. Then a binary message of at least 4 KiB that ends its
+   * chunk and fills half of the chunk's buffer or more is a view of it, so that the message's `buffer` is
+   * larger than the message; and other large chunks are detached when they have been parsed. Default false.
+   */
+  ownsChunks?: boolean;
   /** Whether the bytes come from a server, whose frames must not be masked. Default false. */
   fromServer?: boolean;
   /** The extensions agreed on in the opening handshake. */

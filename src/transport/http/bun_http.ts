@@ -1,15 +1,16 @@
 import { messageOf, WebSocketError } from "../../base/errors.ts";
 import { CloseCode, PermessageDeflate, unmapped } from "../../protocol/mod.ts";
 import { bunApi, type BunHttpServer, type BunTls, type BunWebSocketHandlers } from "../bun_api.ts";
-import type {
-  Address,
-  Capabilities,
-  ListenAbilities,
-  ListeningAddress,
-  ListenOptions,
-  Prepared,
-  Transport,
-  TransportHost,
+import {
+  type Capabilities,
+  type ClientAddress,
+  type ListenAbilities,
+  type ListeningAddress,
+  type ListenOptions,
+  type Prepared,
+  type Transport,
+  type TransportHost,
+  UNIX_CLIENT,
 } from "../transport.ts";
 import type { TlsOptions } from "../tls_options.ts";
 import { BunHttpChannel } from "./bun_http_channel.ts";
@@ -118,8 +119,7 @@ export class BunHttpTransport implements Transport {
     prepared?: Prepared,
   ): Response | Promise<Response> {
     const mounted = prepared !== undefined;
-    const address = server.requestIP(request);
-    const remote: Address = { ip: unmapped(address?.address ?? ""), port: address?.port ?? 0 };
+    const remote = remoteOf(request, server);
     const decision = decide(this.#host, request, remote, undefined, prepared);
     if (decision instanceof Response) return decision;
     return decision instanceof Promise
@@ -131,7 +131,7 @@ export class BunHttpTransport implements Transport {
     request: Request,
     server: BunHttpServer,
     mounted: boolean,
-    remote: Address,
+    remote: ClientAddress,
     decision: Promise<Decision>,
   ): Promise<Response> {
     const decided = await decision;
@@ -144,7 +144,7 @@ export class BunHttpTransport implements Transport {
     request: Request,
     server: BunHttpServer,
     mounted: boolean,
-    remote: Address,
+    remote: ClientAddress,
     { opening, answer }: Accepted,
   ): Response {
     const data = new BunSocketData(new BunHttpChannel(opening, this.#host, remote));
@@ -195,6 +195,12 @@ export class BunHttpTransport implements Transport {
     const needs = { maxPayload: this.maxPayload, compressor } as const;
     return bunWebSocket(needs, others, (error) => this.#host.report(error));
   }
+}
+
+function remoteOf(request: Request, server: BunHttpServer): ClientAddress {
+  const address = server.requestIP(request);
+  if (address === null && server.url?.protocol === "unix:") return UNIX_CLIENT;
+  return { ip: unmapped(address?.address ?? ""), port: address?.port ?? 0 };
 }
 
 /** TLS versions as they are on the wire (RFC 8446 §4.1.2). */

@@ -9,8 +9,8 @@ import {
   remoteOf,
 } from "../deno_api.ts";
 import type {
-  Address,
   Capabilities,
+  ClientAddress,
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
@@ -189,7 +189,7 @@ export class DenoHttpTransport implements Transport {
     request: Request,
     info: DenoServeInfo,
     mounted: boolean,
-    remote: Address,
+    remote: ClientAddress,
     decision: Promise<Decision>,
   ): Promise<Response> {
     const decided = await decision;
@@ -202,7 +202,7 @@ export class DenoHttpTransport implements Transport {
     request: Request,
     info: DenoServeInfo,
     mounted: boolean,
-    remote: Address,
+    remote: ClientAddress,
     { opening, answer }: Accepted,
   ): Response {
     const { completed } = info;

@@ -1,7 +1,7 @@
 import { isHostField, isUpgradeRequest, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import {
-  type Address,
   type Answer,
+  type ClientAddress,
   type Opening,
   type Prepared,
   reasonOf,
@@ -32,7 +32,7 @@ export type Decision = Accepted | Response;
 export function decide(
   host: TransportHost,
   request: Request,
-  remote: Address,
+  remote: ClientAddress,
   secure: boolean | undefined,
   prepared?: Prepared,
 ): Decision | Promise<Decision> {
@@ -40,7 +40,7 @@ export function decide(
   // Read whole beforehand: after the upgrade Deno's request can't be read any more.
   const head = new RequestHead(request.method, url, 1, fieldsOf(headers));
   // Deno passes on what a client has made up of the form that it gives to URLs of Unix sockets itself.
-  const madeUp = remote.port > 0 && /^http\+/i.test(url);
+  const madeUp = remote.unix !== true && /^http\+/i.test(url);
   if (madeUp || !tellsUrl(head)) return refusal(host, remote, 400);
   if (host.servesRequests && !isUpgradeRequest(head)) return host.request(request, { remote });
   const peer = {
@@ -76,7 +76,7 @@ function destroy(): void {}
 
 function ask(
   host: TransportHost,
-  remote: Address,
+  remote: ClientAddress,
   opening: Opening | Refusal,
   head: RequestHead,
   request: Request,
@@ -104,7 +104,7 @@ async function whileThere<T>(
 
 function decisionOf(
   host: TransportHost,
-  remote: Address,
+  remote: ClientAddress,
   opening: Opening,
   answer: Answer,
 ): Decision {
@@ -129,7 +129,7 @@ const REASONS: Readonly<Record<Refusal | 400, string>> = {
   503: "Service Unavailable",
 };
 
-function refusal(host: TransportHost, remote: Address, status: Refusal | 400): Response {
+function refusal(host: TransportHost, remote: ClientAddress, status: Refusal | 400): Response {
   host.refused(remote, status, REASONS[status]);
   return new Response(`${REASONS[status]}\n`, { status });
 }

@@ -4,8 +4,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { handlerError } from "../../base/errors.ts";
-import { HttpError, RequestHead, requestUrl, unmapped } from "../../protocol/mod.ts";
+import { HttpError, RequestHead, requestUrl } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
+import { remoteOf } from "../tcp/node_byte_socket.ts";
 import { nodeTls } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
 import { TCP_CAPABILITIES, TCP_LISTENS } from "../tcp/tcp_capabilities.ts";
@@ -15,6 +16,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
   UpgradeEvent,
@@ -52,7 +54,7 @@ export class NodeHttpTransport implements Transport {
       const handshakes = new TlsWaits(this.#host);
       server.on("connection", handshakes.begin).on("secureConnection", handshakes.end);
     }
-    server.on("upgrade", (...event) => this.handleUpgrade(...event));
+    server.on("upgrade", (...event) => this.handleUpgrade(event));
     server.on("request", (message, response) => {
       const served = this.#serve(message, response, secure);
       this.#underWay.add(served);
@@ -93,8 +95,8 @@ export class NodeHttpTransport implements Transport {
     return server;
   }
 
-  handleUpgrade(...event: UpgradeEvent): void {
-    openUpgrade(event, this.#host);
+  handleUpgrade(event: UpgradeEvent, prepared?: Prepared): void {
+    openUpgrade(event, this.#host, prepared);
   }
 
   /** Serves a request that is not to become a WebSocket; never rejects. */
@@ -115,7 +117,6 @@ export class NodeHttpTransport implements Transport {
     out: ServerResponse,
     secure: boolean,
   ): Promise<Response> {
-    const { remoteAddress = "", remotePort = 0 } = message.socket;
     let request: Request;
     try {
       request = requestOf(message, out, secure);
@@ -123,8 +124,7 @@ export class NodeHttpTransport implements Transport {
       const status = error instanceof HttpError ? error.status : 400;
       return new Response("Bad Request\n", { status });
     }
-    const remote = { ip: unmapped(remoteAddress), port: remotePort };
-    const decision = await decide(this.#host, request, remote, secure);
+    const decision = await decide(this.#host, request, remoteOf(message.socket), secure);
     if (decision instanceof Response) return decision;
     // Node calls everything an upgrade that we do.
     decision.opening.failed();

@@ -3,7 +3,7 @@ import { type ProxyHeader, ProxyHeaderParser } from "../../protocol/mod.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import { openTcp } from "./tcp_opening.ts";
-import type { Address, Peer, TransportHost } from "../transport.ts";
+import type { Address, ClientAddress, Peer, TransportHost } from "../transport.ts";
 
 /**
  * Takes care of a raw socket from its accept on: of what a proxy says of it, where one is expected to,
@@ -34,11 +34,20 @@ class ProxiedSocket implements ByteSink, Expiring {
     socket.sink = this;
   }
 
-  begin(proxies: { has(ip: string): boolean }): void {
-    const { ip } = this.#socket.remote;
-    // A Unix socket has no addresses: who may connect to it, the permissions of its path say.
-    if (ip !== "" && !proxies.has(ip)) {
-      this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
+  begin(proxies: { trusts(peer: ClientAddress): boolean }): void {
+    const { remote } = this.#socket;
+    const { ip, unix } = remote;
+    if (!proxies.trusts(remote)) {
+      if (unix) {
+        this.#refuse(
+          'Cannot take a connection over a Unix socket: trustProxy does not name "unix"',
+        );
+      } else if (ip !== "") {
+        this.#refuse(`Cannot take a connection from ${ip}: trustProxy does not name it`);
+      } else {
+        // A peer without an address has gone already.
+        this.#socket.destroy();
+      }
       return;
     }
     const release = this.#host.reserve(ip, this.#socket);
@@ -95,7 +104,7 @@ class ProxiedSocket implements ByteSink, Expiring {
 
 /** The peer behind a proxy. */
 class ProxiedPeer implements Peer {
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly #socket: ByteSocket;
 
   constructor(socket: ByteSocket, source: Address | undefined) {

@@ -1,7 +1,7 @@
 import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { BunSocket, BunSocketHandlers } from "../bun_api.ts";
-import type { Address } from "../transport.ts";
+import { type ClientAddress, UNIX_CLIENT } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 import type { TlsWait } from "./tls_wait.ts";
 
@@ -47,6 +47,7 @@ export class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
   readonly sharesBuffers = false;
+  readonly givesChunks = true;
   sink: ByteSink = NOBODY;
   /** Set while its TLS handshake is under way. */
   handshaking: TlsWait | undefined;
@@ -67,8 +68,10 @@ export class BunByteSocket implements ByteSocket {
     this.setNoDelay(true);
   }
 
-  get remote(): Address {
-    return { ip: unmapped(this.native.remoteAddress ?? ""), port: this.native.remotePort ?? 0 };
+  get remote(): ClientAddress {
+    const { remoteAddress, remotePort = 0, listener } = this.native;
+    if (remoteAddress === undefined && listener?.unix !== undefined) return UNIX_CLIENT;
+    return { ip: unmapped(remoteAddress ?? ""), port: remotePort };
   }
 
   get unwritten(): number {

@@ -1,13 +1,29 @@
+import dns from "node:dns";
+import { isIP } from "node:net";
+import { unlessAborted } from "../../base/signal.ts";
 import { bunApi, type BunSocket } from "../bun_api.ts";
 import { BunByteSocket, socketHandlers } from "./bun_byte_socket.ts";
 import type { DialOptions } from "./dial.ts";
+import { dialNode } from "./node_dial.ts";
+
+/** So many addresses of a name Bun tries at the same time; the others only in place of one that has failed. */
+const AT_ONCE = 4;
 
 /**
- * Connects with `Bun.connect`.
+ * Connects with `Bun.connect`; to a name of many addresses with `node:net`, which tries all of them.
  *
  * @param options Where to. What Bun throws is passed on.
  */
-export function dialBun(options: DialOptions): Promise<void> {
+export async function dialBun(options: DialOptions): Promise<void> {
+  const { hostname, unix, signal } = options;
+  if (unix === undefined && isIP(hostname) === 0) {
+    const addresses = dns.promises.lookup(hostname, { all: true });
+    if ((await unlessAborted(addresses, signal)).length > AT_ONCE) return await dialNode(options);
+  }
+  await connect(options);
+}
+
+function connect(options: DialOptions): Promise<void> {
   const { hostname, port, unix, tls, signal } = options;
   return new Promise((resolve, reject) => {
     let connected: BunSocket<BunByteSocket> | undefined;

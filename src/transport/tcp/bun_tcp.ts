@@ -12,6 +12,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
   UpgradeEvent,
@@ -77,8 +78,8 @@ export class BunTcpTransport implements Transport {
     };
   }
 
-  handleUpgrade(...event: UpgradeEvent): void {
-    openUpgrade(event, this.#host);
+  handleUpgrade(event: UpgradeEvent, prepared?: Prepared): void {
+    openUpgrade(event, this.#host, prepared);
   }
 
   stop(): Promise<void> {

@@ -6,6 +6,8 @@ export interface ByteSocket extends Peer {
   sink: ByteSink;
   /** Whether this runtime makes typed arrays so slowly that small messages should share one. */
   readonly sharesBuffers: boolean;
+  /** Whether chunks of over 4 KiB are the sink's for good: nobody else has their memory. */
+  readonly givesChunks: boolean;
   /** How many bytes of the last write have not been taken by the operating system. */
   readonly unwritten: number;
   /**

@@ -1,5 +1,5 @@
 import { type DenoConn, remoteOf } from "../deno_api.ts";
-import type { Address } from "../transport.ts";
+import type { ClientAddress } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
 /** The least and most bytes that one read asks for. */
@@ -33,9 +33,10 @@ const NOTHING = new Uint8Array(0);
 /** An accepted `Deno.Conn`. */
 export class DenoByteSocket implements ByteSocket {
   readonly native: DenoConn;
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly secure: boolean;
   readonly sharesBuffers = true;
+  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
   #resume: (() => void) | null = null;

@@ -12,6 +12,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
   UpgradeEvent,
@@ -58,8 +59,8 @@ export class DenoTcpTransport implements Transport {
     return { ...addressOf(listener.addr), secure };
   }
 
-  handleUpgrade(...event: UpgradeEvent): void {
-    openUpgrade(event, this.#host);
+  handleUpgrade(event: UpgradeEvent, prepared?: Prepared): void {
+    openUpgrade(event, this.#host, prepared);
   }
 
   async stop(): Promise<void> {

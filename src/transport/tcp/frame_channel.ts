@@ -84,6 +84,7 @@ export class FrameChannel implements Channel, ByteSink, ReceiverEvents, Expiring
       maxReserve: limits.maxReserve,
       framesPerTurn: FRAMES_A_TURN,
       shareBuffers: socket.sharesBuffers,
+      ownsChunks: socket.givesChunks,
       fromServer: client,
       extensions,
     });

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { handlerError } from "../../base/errors.ts";
-import { formatResponseHead, type RequestHead } from "../../protocol/mod.ts";
+import { formatResponseHead, type RequestHead, Utf8Validator } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { TransportHost } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
@@ -46,6 +46,12 @@ const HELD_BY_SYSTEM = 4 * 1024 * 1024;
 const SLOWEST = 512 * 1024;
 /** The least time between two looks at how far the peer has read, in seconds. */
 const SHORTEST_LOOK = 0.1;
+
+/**
+ * Whether a `Response` that is made of a text says so, as it should. Bun has only its own server say it, and
+ * there nothing tells such a response from one that is made of the same text as bytes.
+ */
+const TELLS_TEXT = new Response("text").headers.has("content-type");
 
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = latin1("0\r\n\r\n");
@@ -112,6 +118,11 @@ class HttpAnswer implements ByteSink, Expiring {
 
   #setText(text: string): void {
     this.#chunk = new TextEncoder().encode(text);
+    this.#tellText();
+  }
+
+  /** Tells that the body is a text, where its handler has told no other type. */
+  #tellText(): void {
     if (!this.#headers.some(([name]) => name.toLowerCase() === "content-type")) {
       this.#headers.push(["Content-Type", "text/plain; charset=utf-8"]);
     }
@@ -144,6 +155,9 @@ class HttpAnswer implements ByteSink, Expiring {
         this.#next = null;
         if (first.done) return this.#startWhole();
         this.#chunk = bytesOf(first.value);
+        if (!TELLS_TEXT && new Utf8Validator().push(this.#chunk, 0, this.#chunk.length)) {
+          this.#tellText();
+        }
         const second = await Promise.race([this.#next = reader.read(), turn]);
         if (second !== waited && second.done) return this.#startWhole();
       }

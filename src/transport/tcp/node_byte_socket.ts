@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { unmapped } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
-import type { Address, TransportHost } from "../transport.ts";
+import { type ClientAddress, type TransportHost, UNIX_CLIENT } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
 /** The handle under a TLS socket's own, as far as it is looked at. */
@@ -31,12 +31,27 @@ function tcpHandleOf(socket: Socket): TcpHandle | undefined {
     : undefined;
 }
 
+/**
+ * Tells where a socket of `node:net` or `node:tls` came from.
+ *
+ * @param socket The socket.
+ * @returns Its client's address.
+ */
+export function remoteOf(socket: Socket): ClientAddress {
+  const { remoteAddress, remotePort = 0 } = socket;
+  if (remoteAddress !== undefined) return { ip: unmapped(remoteAddress), port: remotePort };
+  // The socket of a TCP client that has gone has no address either; only its server tells which it was.
+  const { server } = socket as { server?: { address?(): unknown } | null };
+  return typeof server?.address?.() === "string" ? UNIX_CLIENT : { ip: "", port: 0 };
+}
+
 /** A socket of `node:net` or `node:tls`, accepted or connected. */
 export class NodeByteSocket implements ByteSocket, Expiring {
   readonly native: Socket;
-  readonly remote: Address;
+  readonly remote: ClientAddress;
   readonly secure: boolean;
   readonly sharesBuffers = false;
+  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
   readonly #tcp: TcpHandle | undefined;
@@ -55,7 +70,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
    */
   constructor(socket: Socket, secure: boolean, host: Pick<TransportHost, "report">) {
     this.native = socket;
-    this.remote = { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
+    this.remote = remoteOf(socket);
     this.secure = secure;
     this.#host = host;
     this.#tcp = secure ? tcpHandleOf(socket) : undefined;

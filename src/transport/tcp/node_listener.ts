@@ -1,12 +1,11 @@
 import { once } from "node:events";
 import { createServer, Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from "node:tls";
-import { unmapped } from "../../protocol/mod.ts";
 import { isPeerGone } from "../accept_failure.ts";
 import type { TlsOptions } from "../tls_options.ts";
 import type { ListeningAddress, ListenOptions, TransportHost } from "../transport.ts";
 import { acceptTcp } from "./accept_tcp.ts";
-import { NodeByteSocket } from "./node_byte_socket.ts";
+import { NodeByteSocket, remoteOf } from "./node_byte_socket.ts";
 import { nodeTls } from "./node_tls.ts";
 import { TlsWaits } from "./tls_wait.ts";
 
@@ -106,11 +105,7 @@ export class NodeListener {
   readonly #onSecureConnection = (socket: Socket): void => {
     this.#handshakes.end(socket);
     if (this.#verifies && !(socket as TLSSocket).authorized) {
-      this.#host.refused(
-        { ip: unmapped(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 },
-        0,
-        "",
-      );
+      this.#host.refused(remoteOf(socket), 0, "");
       socket.destroy();
       return;
     }

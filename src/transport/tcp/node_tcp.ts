@@ -4,6 +4,7 @@ import type {
   ListenAbilities,
   ListeningAddress,
   ListenOptions,
+  Prepared,
   Transport,
   TransportHost,
   UpgradeEvent,
@@ -39,8 +40,8 @@ export class NodeTcpTransport implements Transport {
     return await this.#listener.listen({ ...options, hostname });
   }
 
-  handleUpgrade(...event: UpgradeEvent): void {
-    openUpgrade(event, this.#host);
+  handleUpgrade(event: UpgradeEvent, prepared?: Prepared): void {
+    openUpgrade(event, this.#host, prepared);
   }
 
   stop(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { WebSocketError } from "../../base/errors.ts";
 import { formatFields } from "../../protocol/mod.ts";
 import { incomingOf, keepIncoming } from "../incoming.ts";
-import type { TransportHost, UpgradeEvent } from "../transport.ts";
+import type { Peer, Prepared, TransportHost, UpgradeEvent } from "../transport.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
 import { openTcp } from "./tcp_opening.ts";
 
@@ -13,12 +13,14 @@ import { openTcp } from "./tcp_opening.ts";
  *
  * @param event What the server's `upgrade` event gave.
  * @param host Our server.
+ * @param prepared What the application says of the request beforehand, if anything.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event, ERR_STATE
  * for a socket that was taken over before.
  */
 export function openUpgrade(
   [request, socket, head]: UpgradeEvent,
   host: TransportHost,
+  prepared?: Prepared,
 ): void {
   if (
     !Array.isArray(request?.rawHeaders) || typeof socket?.write !== "function" ||
@@ -47,9 +49,15 @@ export function openUpgrade(
   native.setTimeout?.(0);
   const secure = (native as { encrypted?: boolean }).encrypted === true;
   const taken = new NodeByteSocket(native, secure, host);
-  openTcp(taken, host, taken, true);
+  openTcp(taken, host, prepared === undefined ? taken : peerOf(taken, prepared), true);
   const bytes = Buffer.from(text, "latin1");
   taken.take(head.length === 0 ? bytes : Buffer.concat([bytes, head]));
   // Of an end that has come by then, the socket does not tell again.
   if (native.readableEnded) taken.peerEnds();
+}
+
+/** The peer of whom the application says something beforehand. */
+function peerOf(socket: NodeByteSocket, prepared: Prepared): Peer {
+  const { remote, secure, native } = socket;
+  return { remote, secure, native, prepared, destroy: () => socket.destroy() };
 }

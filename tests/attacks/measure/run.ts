@@ -1,9 +1,10 @@
 /**
- * Measures what attacks cost, on the four transports and on `ws` with Node: how much memory the server
- * takes, and how long a proper client waits for an answer meanwhile.
+ * Measures what attacks cost, on every transport, on `handleUpgrade()` of a node:http server, and on `ws` with
+ * Node: how much memory the server takes, and how long a proper client waits for an answer meanwhile.
  *
  *     npm run attacks
  *     npm run attacks -- --seconds 5 --only bombs,pings --servers ws,bun_tcp
+ *     npm run attacks -- --servers ws,node_tcp,node_http,node_mount,deno_mount,bun_mount
  *
  * Another server of the kind is left alone, and has a client too: what that one waits is the machine's
  * share, where attacker, server and clients have few processors between them.
@@ -47,6 +48,17 @@ const VICTIMS: Victim[] = [
     compresses,
     start: (deflate: boolean) =>
       ServerProcess.start({ runtime, transport, flags: deflate ? ["--deflate"] : [] }),
+  })),
+  ...(["http", "tcp"] as const).map((transport) => ({
+    name: `node_${transport}`,
+    compresses: true,
+    start: (deflate: boolean) =>
+      ServerProcess.start({ runtime: "node", transport, flags: deflate ? ["--deflate"] : [] }),
+  })),
+  ...(["node", "deno", "bun"] as const).map((runtime) => ({
+    name: `${runtime}_mount`,
+    compresses: true,
+    start: (deflate: boolean) => ServerProcess.startMount(runtime, deflate ? ["--deflate"] : []),
   })),
 ];
 

@@ -160,6 +160,70 @@ describe("receiver: any right frames (RFC 6455 §5, §6.2)", () => {
   });
 });
 
+describe("receiver: any right frames in chunks that are its own", () => {
+  const large = fc.tuple(fc.constantFrom(4095, 4096, 9000, 20_000), byte).map(([size, first]) =>
+    Uint8Array.from({ length: size }, (_, i) => first + i * 7)
+  );
+  const whole: fc.Arbitrary<Sending> = fc.tuple(large, key).map(([data, key]) => ({
+    frames: [clientFrame(Opcode.BINARY, data, { key })],
+    told: [["binary", data]],
+  }));
+  const sendings = fc.array(
+    fc.oneof({ weight: 3, arbitrary: whole }, { weight: 2, arbitrary: message }, control),
+    { minLength: 1, maxLength: 6 },
+  );
+  /** Where frames end, and a byte around that, as well as anywhere. */
+  const cutsOf = (frames: Uint8Array[], near: number[], cuts: number[]) => {
+    let end = 0;
+    const ends = frames.map((it) => end += it.length);
+    return [...near.map((it, i) => ends[i % ends.length] + it), ...cuts];
+  };
+  const near = fc.array(fc.integer({ min: -1, max: 1 }), { maxLength: 8 });
+
+  it("come to the same messages however they are split, and no message's bytes change later", () => {
+    fc.assert(
+      fc.property(sendings, near, anyCuts, (sendings, near, cuts) => {
+        const frames = sendings.flatMap((it) => it.frames);
+        const { receiver, recorder } = record({ ownsChunks: true, framesPerTurn: 2 });
+        for (const piece of cutAnywhere(concat(...frames), cutsOf(frames, near, cuts))) {
+          receiver.push(piece.slice());
+          while (!receiver.idle) receiver.resume();
+        }
+        const { events } = recorder;
+        assertEquals(events, sendings.flatMap((it) => it.told));
+        const messages = events.flatMap(([, it]) => it instanceof Uint8Array ? [it] : []);
+        for (const [i, it] of messages.entries()) it.fill(i);
+        for (const [i, it] of messages.entries()) assert(it.every((byte) => byte === i));
+        for (const it of messages) assert(it.buffer.byteLength <= Math.max(2 * it.length, 4096));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("come to the same messages when the listener transfers the buffer of each at once", () => {
+    fc.assert(
+      fc.property(sendings, near, anyCuts, (sendings, near, cuts) => {
+        const frames = sendings.flatMap((it) => it.frames);
+        const { receiver, recorder } = record({ ownsChunks: true });
+        const told: Recording[] = [];
+        recorder.after = () => {
+          const event = recorder.events.at(-1)!;
+          if (event[0] !== "binary") told.push(event);
+          else {
+            const transfer = [event[1].buffer as ArrayBuffer];
+            told.push(["binary", structuredClone(event[1], { transfer })]);
+          }
+        };
+        for (const piece of cutAnywhere(concat(...frames), cutsOf(frames, near, cuts))) {
+          receiver.push(piece.slice());
+        }
+        assertEquals(told, sendings.flatMap((it) => it.told));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
 describe("receiver: any bytes at all", () => {
   it("end in messages or a failure, the same however they are split, and throw nothing", () => {
     const anything = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 200 }), nearlyRight);

@@ -328,6 +328,35 @@ describe("receiver: memory", () => {
     assertEquals([own.length, last.length], [0, 4]);
   });
 
+  it("with ownsChunks, a large message at the end of its chunk is a view of it, and others are copies", () => {
+    const large = (size: number) => clientFrame(2, new Uint8Array(size).fill(7));
+    const rows: [what: string, chunk: Uint8Array, views: boolean[], detached: boolean][] = [
+      ["one message", large(20_000), [true], false],
+      ["too small to matter", large(4095), [false], false],
+      ["more than half of the chunk", concat(large(9000), large(10_000)), [false, true], false],
+      ["less than half of it", concat(large(10_000), large(9000)), [false, false], true],
+      ["something behind it", concat(large(20_000), clientFrame(9)), [false], true],
+      ["the next one has begun", concat(large(20_000), Uint8Array.of(0x82)), [false], true],
+      ["a text", clientFrame(1, "a".repeat(20_000)), [], true],
+    ];
+    for (const [what, chunk, views, detached] of rows) {
+      const { receiver, recorder } = record({ ownsChunks: true });
+      const { buffer } = chunk;
+      receiver.push(chunk);
+      const told = recorder.events.flatMap(([kind, it]) => kind === "binary" ? [it] : []);
+      assertEquals(told.map((it) => it.buffer === buffer), views, what);
+      assertEquals(chunk.length === 0, detached, what);
+      assert(told.every((it) => it.every((byte) => byte === 7)), what);
+    }
+  });
+
+  it("with ownsChunks, a part of a buffer is left to whoever has the rest", () => {
+    const { receiver } = record({ ownsChunks: true });
+    const whole = concat(new Uint8Array(10), clientFrame(1, "a".repeat(20_000)));
+    receiver.push(whole.subarray(10));
+    assertEquals(whole.length > 20_000, true);
+  });
+
   it("gives bytes of their own also when an extension gives a Buffer of what it was given", () => {
     const extensions = [{
       name: "x-view",
@@ -347,6 +376,35 @@ describe("receiver: memory", () => {
       for (const chunk of cut(clientFrame(1, "b".repeat(20)), [10])) receiver.push(chunk);
       assertEquals(recorder.events[0][1], new Uint8Array(20).fill(0x61));
     }
+  });
+
+  it("with ownsChunks, a large message at the end of its chunk is a view of it, and others are copies", () => {
+    const large = (size: number) => clientFrame(2, new Uint8Array(size).fill(7));
+    const rows: [what: string, chunk: Uint8Array, views: boolean[], detached: boolean][] = [
+      ["one message", large(20_000), [true], false],
+      ["too small to matter", large(4095), [false], false],
+      ["more than half of the chunk", concat(large(9000), large(10_000)), [false, true], false],
+      ["less than half of it", concat(large(10_000), large(9000)), [false, false], true],
+      ["something behind it", concat(large(20_000), clientFrame(9)), [false], true],
+      ["the next one has begun", concat(large(20_000), Uint8Array.of(0x82)), [false], true],
+      ["a text", clientFrame(1, "a".repeat(20_000)), [], true],
+    ];
+    for (const [what, chunk, views, detached] of rows) {
+      const { receiver, recorder } = record({ ownsChunks: true });
+      const { buffer } = chunk;
+      receiver.push(chunk);
+      const told = recorder.events.flatMap(([kind, it]) => kind === "binary" ? [it] : []);
+      assertEquals(told.map((it) => it.buffer === buffer), views, what);
+      assertEquals(chunk.length === 0, detached, what);
+      assert(told.every((it) => it.every((byte) => byte === 7)), what);
+    }
+  });
+
+  it("with ownsChunks, a part of a buffer is left to whoever has the rest", () => {
+    const { receiver } = record({ ownsChunks: true });
+    const whole = concat(new Uint8Array(10), clientFrame(1, "a".repeat(20_000)));
+    receiver.push(whole.subarray(10));
+    assertEquals(whole.length > 20_000, true);
   });
 
   it("gives bytes of their own also when an extension hands back what it was given", () => {

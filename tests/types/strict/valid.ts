@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createServer } from "node:http";
 import { connect, type ConnectOptions } from "../../../client/mod.ts";
 import {
   type AnyRouteParams,
@@ -59,6 +60,10 @@ await members.upgrade(request, info, {
   subprotocol: undefined,
 });
 await members.upgrade(request, info);
+createServer().on("upgrade", (request, socket, head) => {
+  members.handleUpgrade(request, socket, head);
+  members.handleUpgrade(request, socket, head, { data: { id: "ada" }, subprotocol: undefined });
+});
 export const ids: string[] = members.connections.map((member) => member.data.id);
 
 export class Player extends WebSocketConnection<User> {
