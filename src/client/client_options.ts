@@ -2,6 +2,7 @@ import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
 import {
   COUNT,
+  DURATION,
   invalid,
   isRecord,
   readMembers,
