@@ -87,7 +87,7 @@ async function measure(kind: string): Promise<number> {
 /** Gives the nanoseconds that encoding a publication takes. */
 function measureEncoding(codec: typeof jsonCodec): number {
   const { quiet } = formatsOf(codec);
-  const publication = { data: DATA, offset: 12_345, time: Date.now() };
+  const publication = { id: "1", data: DATA, offset: 12_345, time: Date.now() };
   const encode = (times: number) => {
     const start = process.cpuUsage();
     for (let n = 0; n < times; n++) quiet.publication("t", publication);
