@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { WebSocketError } from "../../base/errors.ts";
 import { formatFields } from "../../protocol/mod.ts";
-import { keepIncoming } from "../incoming.ts";
+import { incomingOf, keepIncoming } from "../incoming.ts";
 import type { Peer, Prepared, TransportHost, UpgradeEvent } from "../transport.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
 import { openTcp } from "./tcp_opening.ts";
@@ -14,7 +14,8 @@ import { openTcp } from "./tcp_opening.ts";
  * @param event What the server's `upgrade` event gave.
  * @param host Our server.
  * @param prepared What the application says of the request beforehand, if anything.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event, ERR_STATE
+ * for a socket that was taken over before.
  */
 export function openUpgrade(
   [request, socket, head]: UpgradeEvent,
@@ -23,13 +24,21 @@ export function openUpgrade(
 ): void {
   if (
     !Array.isArray(request?.rawHeaders) || typeof socket?.write !== "function" ||
-    !(head instanceof Uint8Array)
+    typeof socket.on !== "function" || !(head instanceof Uint8Array)
   ) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
       "Cannot upgrade this: give the request, the socket and the head of a node:http server's upgrade event",
     );
   }
+  if (incomingOf(socket) !== undefined) {
+    throw new WebSocketError(
+      "ERR_STATE",
+      "Cannot upgrade this socket twice: another listener of the upgrade event has done so. Have one listener look at the request, and call handleUpgrade() once.",
+    );
+  }
+  // Its client has left while the application was at work: nobody is there to be let in.
+  if (socket.destroyed) return;
   const { method, url, httpVersion, rawHeaders } = request;
   const fields: [string, string][] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) fields.push([rawHeaders[i], rawHeaders[i + 1]]);
@@ -43,6 +52,8 @@ export function openUpgrade(
   openTcp(taken, host, prepared === undefined ? taken : peerOf(taken, prepared), true);
   const bytes = Buffer.from(text, "latin1");
   taken.take(head.length === 0 ? bytes : Buffer.concat([bytes, head]));
+  // Of an end that has come by then, the socket does not tell again.
+  if (native.readableEnded) taken.peerEnds();
 }
 
 /** The peer of whom the application says something beforehand. */
