@@ -1,3 +1,5 @@
+import { isThenable } from "./thenable.ts";
+
 /** Takes what a server logs; `console` is one. */
 export interface Logger {
   /** Frames and other detail. */
@@ -54,11 +56,14 @@ export class LeveledLogger implements Logger {
   #log(method: keyof Logger, message: string, error: unknown): void {
     const { logger } = this.#settings;
     // A logger of the user's own must not take the server down with it.
+    const failed = (failure: unknown) => console.error("The logger failed", failure);
     try {
-      if (error === undefined) logger[method](message);
-      else logger[method](message, error);
+      const logged: unknown = error === undefined
+        ? logger[method](message)
+        : logger[method](message, error);
+      if (isThenable(logged)) logged.then(undefined, failed);
     } catch (failure) {
-      console.error("The logger failed", failure);
+      failed(failure);
     }
   }
 }

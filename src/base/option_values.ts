@@ -23,6 +23,8 @@ export const SIZE: NumberRange = {
 export const COUNT: NumberRange = { low: 1, high: Number.MAX_SAFE_INTEGER, unit: "", whole: true };
 /** A number of seconds; timers take at most 2^31 - 1 milliseconds. */
 export const TIME: NumberRange = { low: 0, high: 2_147_483, unit: "seconds", whole: false };
+/** A number of seconds in which something has to happen: with none at all it never could. */
+export const DURATION: NumberRange = { ...TIME, low: 0.001 };
 
 /**
  * Checks a number that the user has set.
@@ -60,6 +62,53 @@ export function invalid(name: string, value: unknown, takes: string): WebSocketE
     "ERR_INVALID_ARGUMENT",
     `Cannot use ${name} ${show(value)}: it takes ${takes}`,
   );
+}
+
+/** What has options as its members: no list, and nothing that keeps its entries elsewhere, as a Map does. */
+const RECORD = /^\[object (?:Object|Module)\]$/;
+
+/**
+ * Tells an object with options from other values.
+ *
+ * @param value Any value.
+ * @returns Whether it is one: a plain object, an object of a class of the caller's own, or a module.
+ */
+export function isRecord(value: unknown): value is object {
+  return RECORD.test(Object.prototype.toString.call(value));
+}
+
+/**
+ * Finds options that there are not.
+ *
+ * @param options The options, inherited ones among them.
+ * @param names Those that there are.
+ * @returns The names that are none of them.
+ */
+export function strangersIn(options: object, names: readonly string[]): string[] {
+  const strangers: string[] = [];
+  for (const name in options) if (!names.includes(name)) strangers.push(name);
+  return strangers;
+}
+
+/**
+ * Reads options, each once: a getter may give something else the next time. Those that are inherited, or are
+ * accessors of a class, count too.
+ *
+ * @param options The options.
+ * @param names Those that there are.
+ * @returns Those that are not undefined, in an object of their own.
+ */
+export function readMembers(
+  options: object,
+  names: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const given = options as Readonly<Record<string, unknown>>;
+  const read: Record<string, unknown> = {};
+  for (const name of names) {
+    const value = given[name];
+    if (value !== undefined) read[name] = value;
+  }
+  return read;
 }
 
 /**

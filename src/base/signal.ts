@@ -1,4 +1,5 @@
 import { WebSocketError } from "./errors.ts";
+import { isRecord, strangersIn } from "./option_values.ts";
 
 /** What a call that waits takes. */
 export interface WaitOptions {
@@ -16,12 +17,11 @@ export interface WaitOptions {
  */
 export function signalOf(call: string, options: WaitOptions | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined;
-  const given = typeof options === "object" && options !== null ? options : undefined;
-  const unknown = Object.keys(given ?? {}).find((name) => name !== "signal");
-  const signal = given?.signal;
+  const given = isRecord(options);
+  const [unknown] = given ? strangersIn(options, ["signal"]) : [];
+  const signal = given ? options.signal : undefined;
   if (
-    given !== undefined && unknown === undefined &&
-    (signal === undefined || signal instanceof AbortSignal)
+    given && unknown === undefined && (signal === undefined || signal instanceof AbortSignal)
   ) return signal;
   throw new WebSocketError(
     "ERR_INVALID_ARGUMENT",

@@ -10,6 +10,7 @@ import type { ConnectionInit, PingAnswers } from "./connection_init.ts";
 import { type ConnectionContext, defineContext } from "./context.ts";
 import type { Handshake, Rejection } from "./handshake.ts";
 import { defineLimitMembers, type LimitMembers } from "./limit_members.ts";
+import { MessageLoop } from "./message_loop.ts";
 import { defineStreamMembers, type StreamMembers } from "./message_streams.ts";
 import type { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
@@ -333,12 +334,13 @@ export class WebSocketConnection<Data = unknown> {
 
   /**
    * Goes through the messages until the connection ends, as {@linkcode WebSocketConnection.recv}. A loop
-   * that is left early leaves the connection open; what comes then waits for the next `recv()` or loop.
+   * that is left early leaves the connection open; what comes then waits for the next `recv()` or loop. It can be
+   * left while it waits, and takes no message with it.
    *
    * @returns The messages.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<string | Uint8Array, void, void> {
-    for (let data = await this.recv(); data !== null; data = await this.recv()) yield data;
+  [Symbol.asyncIterator](): AsyncGenerator<string | Uint8Array, void, void> {
+    return new MessageLoop(this, this.#session.delivery);
   }
 
   /**

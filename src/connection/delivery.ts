@@ -285,6 +285,11 @@ export class Delivery implements MessageListener, BusyHandlersOwner {
     return next;
   }
 
+  /** Ends a wait of those who pull. */
+  giveUp(waiting: Promise<Message | null>): void {
+    this.#pulls?.giveUp(waiting);
+  }
+
   /** Keeps messages for those who pull from now on; throws where handlers take them. */
   claimPulls(call: string): Pulls {
     const handled = this.#handled;

@@ -11,6 +11,7 @@ import {
 import type { ClientAddress } from "../transport/transport.ts";
 import { isBytes } from "../base/bytes.ts";
 import { WebSocketError } from "../base/errors.ts";
+import { isRecord, readMembers, show, strangersIn } from "../base/option_values.ts";
 import { WebSocketVersion } from "./version.ts";
 
 /** The body and header fields of a response that refuses a handshake. */
@@ -159,8 +160,7 @@ export class Handshake {
         `Cannot refuse a handshake with status ${String(status)}: use 300 to 599`,
       );
     }
-    checkRejection(rejection);
-    const { body = "", headers: fields } = rejection;
+    const { body = "", headers: fields } = readRejection(rejection);
     checkBody(status, body);
     const headers = new Headers(fields);
     for (const name of ["content-length", "transfer-encoding"]) {
@@ -182,15 +182,15 @@ export class Handshake {
   }
 }
 
-function checkRejection(rejection: Rejection): void {
-  if (typeof rejection !== "object" || rejection === null) {
-    throw cannotRefuse(String(rejection), "give an object with a body, headers or both");
+const REJECTION = ["body", "headers"];
+
+function readRejection(rejection: Rejection): Rejection {
+  if (!isRecord(rejection)) {
+    throw cannotRefuse(show(rejection), "give an object with a body, headers or both");
   }
-  for (const key of Object.keys(rejection)) {
-    if (key !== "body" && key !== "headers") {
-      throw cannotRefuse(JSON.stringify(key), "use body and headers");
-    }
-  }
+  const [unknown] = strangersIn(rejection, REJECTION);
+  if (unknown !== undefined) throw cannotRefuse(show(unknown), "use body and headers");
+  return readMembers(rejection, REJECTION);
 }
 
 function checkBody(status: number, body: string | Uint8Array): void {

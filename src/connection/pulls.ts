@@ -51,6 +51,18 @@ export class Pulls {
   }
 
   /**
+   * Ends a wait with null.
+   *
+   * @param promise What the wait gave; one that is over is left alone.
+   */
+  giveUp(promise: Promise<Message | null>): void {
+    const pull = this.#waiting.find((it) => it.promise === promise);
+    if (pull === undefined) return;
+    this.#waiting = this.#waiting.filter((it) => it !== pull);
+    pull.settle(null);
+  }
+
+  /**
    * Gives a message to whoever waits longest; somebody must.
    *
    * @param data The message.

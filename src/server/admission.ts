@@ -67,6 +67,8 @@ export class Admission<S, C extends WebSocketConnection> {
   ): Promise<T | typeof GAVE_UP> {
     const waiting = new AbortController();
     this.#waiting.set(peer, waiting);
+    // The handler itself may have had the server shut down.
+    if (this.#parts.stopping.aborted) waiting.abort();
     try {
       return await waitFor(result, { until: waiting.signal }, tell);
     } finally {
@@ -132,8 +134,9 @@ export class Admission<S, C extends WebSocketConnection> {
     session.attach(this.#connectionHost, peer);
     if (params !== undefined) session.params = params;
     if (handlers !== undefined) session.on(handlers);
-    roster.seat(peer, connection);
+    // A setter of a subclass may throw: then the peer still has its own seat to give back.
     if (peer.prepared?.data !== undefined) connection.data = peer.prepared.data;
+    roster.seat(peer, connection);
     const opening = new ServerOpening(this.#openingHost, session, peer.prepared);
     try {
       const result = settings.onConnect?.(server, connection);

@@ -13,7 +13,7 @@ import { Reports } from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { Roster } from "./roster.ts";
 import { Routes } from "./routes.ts";
-import { checkSupported, readSettings, type Settings } from "./settings.ts";
+import { checkSupported, readGiven, readSettings, type Settings } from "./settings.ts";
 import { Topics } from "./topics.ts";
 
 /** What a server is made of. */
@@ -48,9 +48,10 @@ export function assemble<S, C extends WebSocketConnection>(
   server: S,
   options: OptionsOf<S, C>,
 ): Parts<S, C> {
-  const settings = readSettings(options);
+  const given = readGiven(options);
+  const settings = readSettings(given);
   const kind = selectTransport(settings.transport);
-  checkSupported(options, settings, kind);
+  checkSupported(given, settings, kind);
   const stopping = new AbortController();
   const diagnostics = new Diagnostics(server);
   const reports = new Reports(server, settings, diagnostics);

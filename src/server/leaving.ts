@@ -1,5 +1,13 @@
 import { WebSocketError } from "../base/errors.ts";
-import { checkNumber, COUNT, invalid, TIME } from "../base/option_values.ts";
+import {
+  checkNumber,
+  COUNT,
+  invalid,
+  isRecord,
+  readMembers,
+  strangersIn,
+  TIME,
+} from "../base/option_values.ts";
 import { sessionOf, type WebSocketConnection } from "../connection/connection.ts";
 import { CloseCode, closePayload } from "../protocol/mod.ts";
 
@@ -36,24 +44,26 @@ const NAMES = ["code", "reason", "drain", "perSecond"];
 const TICK_MS = 20;
 
 /**
- * Checks how a server is to take leave.
+ * Reads how a server is to take leave.
  *
  * @param options What `shutdown()` was given.
  * @param draining Whether it is leaving already, so that `drain` need not be repeated.
+ * @returns The options that are set.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT that names what is wrong and what it takes.
  */
-export function checkShutdownOptions(options: ShutdownOptions, draining: boolean): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+export function readShutdownOptions(options: ShutdownOptions, draining: boolean): ShutdownOptions {
+  if (!isRecord(options)) {
     throw invalid("the options of shutdown()", options, `an object with ${NAMES.join(", ")}`);
   }
-  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
+  const [unknown] = strangersIn(options, NAMES);
   if (unknown !== undefined) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
       `Cannot shut down with "${unknown}": there is no such option. Use ${NAMES.join(", ")}.`,
     );
   }
-  const { code, reason, drain, perSecond } = options;
+  const read: ShutdownOptions = readMembers(options, NAMES);
+  const { code = CloseCode.GOING_AWAY, reason, drain, perSecond } = read;
   if (drain !== undefined) checkNumber("drain", drain, TIME);
   if (perSecond !== undefined) {
     checkNumber("perSecond", perSecond, COUNT);
@@ -62,10 +72,11 @@ export function checkShutdownOptions(options: ShutdownOptions, draining: boolean
     }
   }
   try {
-    closePayload(code ?? CloseCode.GOING_AWAY, reason);
+    closePayload(code, reason);
   } catch (error) {
     throw new WebSocketError("ERR_INVALID_ARGUMENT", (error as Error).message, error);
   }
+  return read;
 }
 
 /** The time in which a server takes leave of its clients. */
@@ -80,7 +91,7 @@ export class Leaving {
   #end = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: ShutdownOptions = {}) {
+  constructor(options: ShutdownOptions) {
     this.change({ ...options, drain: options.drain ?? 0 });
   }
 

@@ -14,7 +14,7 @@ import type {
   TransportHost,
   UpgradeEvent,
 } from "../transport/transport.ts";
-import { checkShutdownOptions, Leaving, type ShutdownOptions } from "./leaving.ts";
+import { Leaving, readShutdownOptions, type ShutdownOptions } from "./leaving.ts";
 import { GAVE_UP, type Patience, waitFor } from "./patience.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Reports } from "./reports.ts";
@@ -92,8 +92,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       this.#listening = this.#listen();
       this.address = await this.#listening;
     } catch (error) {
-      // It may be tried again, unless it was told to shut down meanwhile.
-      if (this.#shuttingDown === undefined) this.#state = "new";
+      if (this.#shuttingDown === undefined) {
+        // Whoever has come by a listener that did listen is gone with it, and the start may be tried again.
+        this.#dropEveryone();
+        await this.#step(() => this.#parts.listeners.end());
+        this.#state = "new";
+      }
       signal?.removeEventListener("abort", abort);
       throw reports.keep(error as WebSocketError);
     }
@@ -227,12 +231,12 @@ export class Lifecycle<S, C extends WebSocketConnection> {
    * come.
    */
   shutdown(options?: ShutdownOptions): Promise<void> {
-    if (options !== undefined) {
-      const draining = this.#leaving !== undefined;
-      this.#parts.reports.keeping(() => checkShutdownOptions(options, draining));
-      this.#leaving?.change(options);
-    }
-    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(options));
+    const leaving = this.#leaving;
+    const read = options === undefined
+      ? {}
+      : this.#parts.reports.keeping(() => readShutdownOptions(options, leaving !== undefined));
+    leaving?.change(read);
+    return this.#shuttingDown ??= this.#shutdown(this.#leaving = new Leaving(read));
   }
 
   async #shutdown(leaving: Leaving): Promise<void> {
@@ -259,15 +263,22 @@ export class Lifecycle<S, C extends WebSocketConnection> {
     for (const connection of roster.idle()) if (!told.has(connection)) tell(connection);
     await this.#step(() => Promise.all([roster.emptied(), requests.settled()]));
     if (requests.underWay > 0) reports.report(stuck("onRequest"));
-    for (const connection of roster.everyone()) {
-      this.#attempt(() => sessionOf(connection).abandon(), connection);
-    }
+    this.#dropEveryone();
     await this.#step(() => listeners.end());
     await this.#step(() => hub.close());
     tidyDeadlines();
     this.#state = "stopped";
     reports.log.info("Shut down");
     this.#finished.resolve();
+  }
+
+  /** Drops all who are still here. */
+  #dropEveryone(): void {
+    const { roster } = this.#parts;
+    roster.dismiss();
+    for (const connection of roster.everyone()) {
+      this.#attempt(() => sessionOf(connection).abandon(), connection);
+    }
   }
 
   /** Ends what runs beside the connections. */

@@ -1,4 +1,4 @@
-import { checkNumber, invalid } from "../base/option_values.ts";
+import { checkNumber, invalid, isRecord, readMembers, strangersIn } from "../base/option_values.ts";
 import { WebSocketError } from "../base/errors.ts";
 import { type Reader, readFlag } from "../connection/option_readers.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
@@ -70,16 +70,18 @@ const MORE: { readonly [N in Exclude<keyof TlsOptions, "cert" | "key">]: Reader<
     // The value is a secret, whatever it is.
     throw new WebSocketError("ERR_INVALID_ARGUMENT", "Cannot use this passphrase: it takes a text");
   },
-  ca: readTexts,
   requestCert: readFlag,
   rejectUnauthorized: readFlag,
+  ca: readTexts,
   minVersion: readMinVersion,
   ALPNProtocols: readProtocols,
 };
 
+const TLS_NAMES = ["cert", "key", ...Object.keys(MORE)];
+
 export const readTls: Reader<TlsOptions> = (value, name) => {
-  const given = typeof value === "object" && value !== null && !Array.isArray(value);
-  const { cert, key, ...others } = (given ? value : {}) as Record<string, unknown>;
+  const given = isRecord(value);
+  const { cert, key, ...more } = given ? readMembers(value, TLS_NAMES) : {};
   if (typeof cert !== "string" || typeof key !== "string") {
     // A text, or a list of them, may hold a private key.
     const takes = "{ cert, key }, both PEM texts";
@@ -89,8 +91,7 @@ export const readTls: Reader<TlsOptions> = (value, name) => {
       `Cannot use this as ${name}: it takes ${takes}`,
     );
   }
-  const more = Object.entries(others).filter(([, it]) => it !== undefined);
-  const unknown = more.map(([it]) => it).filter((it) => !Object.hasOwn(MORE, it));
+  const unknown = strangersIn(value as object, TLS_NAMES);
   if (unknown.length > 0) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
@@ -99,7 +100,9 @@ export const readTls: Reader<TlsOptions> = (value, name) => {
       }. For more use transport: "tcp" and listen: createServer({ … }) of node:tls.`,
     );
   }
-  const read = more.map(([it, value]) => [it, MORE[it as keyof typeof MORE](value, it)]);
+  const read = Object.entries(more).map((
+    [it, value],
+  ) => [it, MORE[it as keyof typeof MORE](value, it)]);
   const tls: TlsOptions = { cert, key, ...Object.fromEntries(read) };
   if (tls.requestCert && tls.ca === undefined && tls.rejectUnauthorized !== false) {
     throw invalid("requestCert", true, "ca beside it, which says whose signature to believe");
@@ -110,7 +113,7 @@ export const readTls: Reader<TlsOptions> = (value, name) => {
 /** Reads where to listen; other listeners than addresses the transport looks at. */
 export const readListen: Reader<readonly ListenEntry[]> = (value, name) => {
   if (!Array.isArray(value)) return [readEntry(value, name)];
-  if (value.length > 0) return value.map((it) => readEntry(it, name));
+  if (value.length > 0) return [...value].map((it) => readEntry(it, name));
   throw invalid(name, value, "at least one address, such as { port: 8000 }");
 };
 
@@ -126,10 +129,14 @@ function readEntry(value: unknown, name: string): ListenEntry {
       `Cannot ${name} on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest; or call handleUpgrade() in its upgrade event.`,
     );
   }
+  const isListener = typeof value === "function" || typeof value === "object" && value !== null;
+  if (!isListener || Array.isArray(value)) {
+    throw invalid(name, value, "addresses, such as { port: 8000 }, and listeners");
+  }
   return { listener: value };
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   // A listener may be wrapped in an object of the caller's own.
@@ -144,16 +151,16 @@ const READERS: { readonly [N in keyof ListenAddress]-?: Reader<ListenAddress[N]>
   reusePort: readFlag,
 };
 
-function readAddress(given: Record<string, unknown>): ListenAddress {
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
-  const unknown = entries.find(([name]) => !Object.hasOwn(READERS, name));
+function readAddress(given: object): ListenAddress {
+  const names = Object.keys(READERS);
+  const [unknown] = strangersIn(given, names);
   if (unknown !== undefined) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
-      `Cannot use "${unknown[0]}" in listen: an address takes ${Object.keys(READERS).join(", ")}`,
+      `Cannot use "${unknown}" in listen: an address takes ${names.join(", ")}`,
     );
   }
-  const read = entries.map(([name, value]) => [
+  const read = Object.entries(readMembers(given, names)).map(([name, value]) => [
     name,
     READERS[name as keyof ListenAddress](value, `listen.${name}`),
   ]);

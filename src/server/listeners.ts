@@ -9,7 +9,7 @@ interface Running {
   readonly options: ListenOptions;
   readonly address: ListeningAddress;
   /** What nobody else in this program may listen on. */
-  readonly place: string | undefined;
+  readonly place: Place | undefined;
 }
 
 /**
@@ -43,7 +43,8 @@ export class Listeners {
    * @param all Where to listen.
    * @param check Looks at each, once its listener is known; may throw.
    * @returns The first address.
-   * @throws {WebSocketError} ERR_LISTEN when one cannot be started: the others are stopped.
+   * @throws {WebSocketError} ERR_LISTEN when one cannot be started: the others are stopped, and are still to be
+   * told to {@linkcode Listeners.end}.
    */
   async start(
     all: readonly ListenOptions[],
@@ -53,7 +54,6 @@ export class Listeners {
       for (const options of all) check(await this.#start(options));
     } catch (error) {
       await this.stop();
-      await this.end();
       throw error;
     }
     return this.#running[0].address;
@@ -61,19 +61,22 @@ export class Listeners {
 
   async #start(options: ListenOptions): Promise<ListeningAddress> {
     const asked = placeOf(options);
+    if (asked !== undefined && places.has(asked)) throw held(asked);
     const transport = this.#make();
     let address: ListeningAddress;
+    // Another start may be under way at the same time.
+    if (asked !== undefined) places.add(asked);
     try {
       if (options.tls !== undefined) checkCertificate(options.tls);
-      if (asked !== undefined && places.has(asked)) throw held(asked);
       address = await transport.listen(options);
     } catch (error) {
+      if (asked !== undefined) places.delete(asked);
       throw error instanceof WebSocketError ? error : listenError(error, options);
     }
     const known = options.path === undefined && options.listener === undefined
       ? { ...options, port: address.port }
       : options;
-    const place = placeOf(known);
+    const place = asked ?? placeOf(known);
     if (place !== undefined) places.add(place);
     this.#running.push({ transport, options: known, address, place });
     return address;
@@ -132,10 +135,15 @@ export class Listeners {
  * before it still does, also where the runtime hands the listener on without a word.
  */
 const PLACES = Symbol.for("@duet/websocket: where servers listen");
-const places: Set<string> = (globalThis as { [PLACES]?: Set<string> })[PLACES] ??= new Set();
+const places: Set<Place> = (globalThis as { [PLACES]?: Set<Place> })[PLACES] ??= new Set();
 
-function placeOf({ hostname, port, path, reusePort, listener }: ListenOptions): string | undefined {
-  if (listener !== undefined || reusePort) return undefined;
+/** An address, or a listener of the caller's own: two would both serve each of its sockets. */
+type Place = string | object;
+
+function placeOf({ hostname, port, path, reusePort, listener }: ListenOptions): Place | undefined {
+  // A function makes a listener whenever it is called.
+  if (listener !== undefined) return typeof listener === "object" ? listener! : undefined;
+  if (reusePort) return undefined;
   if (path !== undefined) return path;
   return port === 0 ? undefined : `${hostname ?? "0.0.0.0"}:${port}`;
 }
@@ -143,10 +151,12 @@ function placeOf({ hostname, port, path, reusePort, listener }: ListenOptions): 
 const RELOADED =
   "When code is reloaded, shut its server down first: the guide has the two lines under “Reloading”.";
 
-function held(place: string): WebSocketError {
+function held(place: Place): WebSocketError {
   return new WebSocketError(
     "ERR_LISTEN",
-    `Cannot listen on ${place}: the address is in use by another server of this program. ${RELOADED}`,
+    typeof place === "string"
+      ? `Cannot listen on ${place}: the address is in use by another server of this program. ${RELOADED}`
+      : "Cannot listen on a listener that serves already: give it once, to one server.",
   );
 }
 

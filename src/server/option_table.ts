@@ -1,4 +1,4 @@
-import { COUNT, SIZE, TIME } from "../base/option_values.ts";
+import { COUNT, DURATION, SIZE, TIME } from "../base/option_values.ts";
 import type { DebugLevel } from "../base/logger.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
 import { readTopicsOption } from "../topics/topic_settings.ts";
@@ -129,7 +129,7 @@ export const OPTIONS = {
   maxHeld: option(count, 4096),
   maxHeldBytes: option(bytes, 8 * 1024 * 1024),
   maxWaitingKeys: option(count, 10_000),
-  handshakeTimeout: option(seconds, 10),
+  handshakeTimeout: option(numberIn(DURATION), 10),
   closeTimeout: option(seconds, 10),
   silenceMax: option(seconds, 20, TIMED),
   silenceCheckInterval: option(seconds, undefined, { ...TIMED, otherwise: silenceInterval }),

@@ -1,5 +1,5 @@
 import { messageOf, WebSocketError } from "../base/errors.ts";
-import { show } from "../base/option_values.ts";
+import { isRecord, readMembers, show, strangersIn } from "../base/option_values.ts";
 import { formatFields } from "../protocol/mod.ts";
 import type { Prepared } from "../transport/transport.ts";
 
@@ -30,13 +30,12 @@ const PROTOCOLS_OWN = /^(?:upgrade|connection|content-length|transfer-encoding|s
  * the protocol's own, and for a subprotocol that is no text.
  */
 export function readPrepared(prepared: PreparedUpgrade): Prepared {
-  if (typeof prepared !== "object" || prepared === null) {
+  if (!isRecord(prepared)) {
     throw cannotPrepare(show(prepared), "give an object with data, headers, subprotocol");
   }
-  for (const key of Object.keys(prepared)) {
-    if (!KEYS.includes(key)) throw cannotPrepare(show(key), "use data, headers, subprotocol");
-  }
-  const { data, headers, subprotocol } = prepared;
+  const [unknown] = strangersIn(prepared, KEYS);
+  if (unknown !== undefined) throw cannotPrepare(show(unknown), "use data, headers, subprotocol");
+  const { data, headers, subprotocol }: PreparedUpgrade = readMembers(prepared, KEYS);
   if (subprotocol !== undefined && typeof subprotocol !== "string") {
     throw cannotPrepare(`the subprotocol ${show(subprotocol)}`, "give one that the client offers");
   }

@@ -1,5 +1,6 @@
 import { handlerError } from "../base/errors.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
+import { formatFields } from "../protocol/mod.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
@@ -60,10 +61,12 @@ export class Requests<S, C extends WebSocketConnection> {
 /** Refuses what cannot be sent: an engine may have no other way out than to end the process. */
 function checkResponse(response: unknown): Response {
   if (!(response instanceof Response)) throw new TypeError("it gave no Response");
-  const { status, bodyUsed } = response;
+  const { status, bodyUsed, headers } = response;
   if (status < 200) {
     throw new TypeError(`it gave a Response of status ${status}, which is not final`);
   }
   if (bodyUsed) throw new TypeError("it gave a Response that was used: make one for each request");
+  // `Headers` lets control characters pass.
+  formatFields(headers);
   return response;
 }

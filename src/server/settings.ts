@@ -1,5 +1,5 @@
 import { WebSocketError } from "../base/errors.ts";
-import { invalid } from "../base/option_values.ts";
+import { invalid, isRecord, readMembers, strangersIn } from "../base/option_values.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { type Extension, PermessageDeflate, permessageDeflate } from "../protocol/mod.ts";
 import { moreThanCertificate, type TlsOptions } from "../transport/tls_options.ts";
@@ -32,23 +32,33 @@ export type Settings<S, C extends WebSocketConnection> =
   & { connectionClass: ConnectionClass<C>; versions: NonNullable<Values["versions"]> };
 
 /**
+ * Reads what a server is given, each option once.
+ *
+ * @param options What it is given.
+ * @returns The options that are set.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for anything but an object, and for an unknown option.
+ */
+export function readGiven<S, C extends WebSocketConnection>(
+  options: OptionsOf<S, C>,
+): OptionsOf<S, C> {
+  if (!isRecord(options)) throw invalid("the options", options, "an object");
+  const names = Object.keys(OPTIONS);
+  const [unknown] = strangersIn(options, names);
+  if (unknown === undefined) return readMembers(options, names);
+  throw new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot use option "${unknown}": there is none`);
+}
+
+/**
  * Checks a server's options and fills in the defaults.
  *
- * @param options The options.
+ * @param options The options that are set.
  * @returns The settings: a plain object, whose shape is the same for every server.
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT that names the option and what it takes.
  */
 export function readSettings<S, C extends WebSocketConnection>(
   options: OptionsOf<S, C>,
 ): Settings<S, C> {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalid("the options", options, "an object");
-  }
   const given = options as Readonly<Record<string, unknown>>;
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(OPTIONS, name)) continue;
-    throw new WebSocketError("ERR_INVALID_ARGUMENT", `Cannot use option "${name}": there is none`);
-  }
   const names = Object.keys(OPTIONS) as OptionName[];
   // An object that is filled key by key becomes a slow dictionary, with so many keys; this does not.
   const values = Object.fromEntries(
@@ -68,6 +78,9 @@ function checkTogether(
   { tls, listen, proxyProtocol, trustProxy }: Values,
   given: Readonly<Record<string, unknown>>,
 ): void {
+  if (given.version !== undefined && given.versions !== undefined) {
+    throw invalid("version", given.version, "nothing beside versions, which has all of them");
+  }
   if (given.port !== undefined && listen?.some((it) => it.listener === undefined)) {
     throw invalid("port", given.port, "nothing beside listen, whose addresses have their own");
   }
@@ -83,7 +96,7 @@ function checkTogether(
 /**
  * Refuses options that a transport cannot heed: none is silently ignored.
  *
- * @param options The options, which have been read.
+ * @param options The options that are set, which have been read.
  * @param settings What they mean.
  * @param transport The transport.
  * @throws {WebSocketError} ERR_UNSUPPORTED that names the transport that can.
@@ -97,7 +110,7 @@ export function checkSupported(
   for (const [name, value] of Object.entries(options)) {
     const { need } = OPTIONS[name as OptionName];
     // What is turned off needs nothing.
-    if (need === undefined || value === undefined || value === false) continue;
+    if (need === undefined || value === false) continue;
     if (!transport.capabilities[need.capability]) {
       throw unsupported(`use "${name}"`, transport.name, need.why);
     }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { handlerError, WebSocketError } from "../base/errors.ts";
-import { invalid } from "../base/option_values.ts";
+import { invalid, isRecord, strangersIn } from "../base/option_values.ts";
 import type { HistorySettings } from "./engine.ts";
 
 /** The most bytes of a topic's name. */
@@ -42,7 +42,7 @@ const SLOW: readonly SlowPolicy[] = ["disconnect", "drop", "latest"];
 const KEYS: readonly (keyof TopicSettings)[] = ["history", "presence", "slow"];
 
 function resolve(settings: TopicSettings): ResolvedTopicSettings {
-  if (typeof settings !== "object" || settings === null) {
+  if (!isRecord(settings)) {
     throw invalid("topics", settings, "an object or a function that returns one");
   }
   checkKeys("topics", settings, KEYS);
@@ -55,7 +55,7 @@ function resolve(settings: TopicSettings): ResolvedTopicSettings {
 }
 
 function resolveHistory(history: HistorySettings): HistorySettings {
-  if (typeof history !== "object" || history === null) {
+  if (!isRecord(history)) {
     throw invalid("topics.history", history, "{ count, age }");
   }
   checkKeys("topics.history", history, ["count", "age"]);
@@ -70,9 +70,8 @@ function resolveHistory(history: HistorySettings): HistorySettings {
 }
 
 function checkKeys(name: string, value: object, known: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw invalid(`${name}.${key}`, key, known.join(", "));
-  }
+  const [unknown] = strangersIn(value, known);
+  if (unknown !== undefined) throw invalid(`${name}.${unknown}`, unknown, known.join(", "));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -127,6 +127,59 @@ for (const variant of transports) {
         assertEquals(await answerOf(connect(path)), SWITCHING);
         await server.shutdown();
       }));
+
+    if (transport === "tcp") {
+      it("when one cannot be started, who has come by another is dropped, and it may be tried again", async () => {
+        const failing = Promise.withResolvers<void>();
+        let fails = true;
+        class LateServer extends NetServer {
+          override listen(...args: unknown[]): this {
+            if (!fails) return super.listen(...args as []);
+            void failing.promise.then(() => this.emit("error", new Error("too late")));
+            return this;
+          }
+        }
+        const ends: number[] = [];
+        const server = new WebSocketServer({
+          transport,
+          hostname,
+          debug: 0,
+          closeTimeout: 0.5,
+          listen: [{ port: 0 }, new LateServer()],
+          onConnect: (_server, connection) =>
+            void connection.on({ disconnect: (_connection, code) => void ends.push(code) }),
+        });
+        const starting = server.start();
+        while (server.addresses.length === 0) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        using client = await RawClient.open(`ws://${hostname}:${server.addresses[0].port}`);
+        failing.resolve();
+        await assertRejects(() => starting, WebSocketError, "too late");
+        await client.end();
+        assertEquals([ends, server.connections.size, server.addresses], [[1006], 0, []]);
+        fails = false;
+        await server.start();
+        await server.shutdown();
+      });
+
+      it("a listener serves once: twice in a list, or in two servers, is ERR_LISTEN", async () => {
+        const twice = createServer();
+        const options = { transport, hostname, debug: 0, closeTimeout: 0.5 } as const;
+        const server = new WebSocketServer({ ...options, listen: [twice, twice] });
+        const error = await assertRejects(() => server.start(), WebSocketError, "give it once");
+        assertEquals([error.code, twice.listening], ["ERR_LISTEN", false]);
+        const listener = createServer();
+        const one = new WebSocketServer({ ...options, listen: listener });
+        const other = new WebSocketServer({ ...options, listen: listener });
+        const starts = await Promise.allSettled([one.start(), other.start()]);
+        assertEquals(starts.map((it) => it.status), ["fulfilled", "rejected"]);
+        assert(listener.listening);
+        await one.shutdown();
+        await other.start();
+        await other.shutdown();
+      });
+    }
 
     it("a Unix socket: its clients have no ip, and limits for addresses leave them alone", () =>
       inFolder(async (folder) => {

@@ -49,6 +49,28 @@ for (const variant of transports) {
       assertEquals(seen, ["a", "enough", "recv b", "again c", "again d"]);
     });
 
+    it("for await: a loop that is left while it waits ends at once, and takes no message with it", async () => {
+      const seen: unknown[] = [];
+      const left = Promise.withResolvers<void>();
+      await using served = await reading(variant, async (connection) => {
+        for (const leave of ["return", "throw", Symbol.asyncDispose] as const) {
+          const loop = connection[Symbol.asyncIterator]();
+          const waiting = [loop.next(), loop.next()];
+          if (leave === "throw") {
+            await assertRejects(() => loop.throw(new Error("mine")), Error, "mine");
+          } else await loop[leave]();
+          for (const next of [...waiting, loop.next()]) seen.push((await next).done);
+        }
+        left.resolve();
+        for await (const message of connection) seen.push(message);
+      });
+      using client = await RawClient.open(served.url);
+      await patiently(left.promise, "the end of loops");
+      client.write(concat(clientFrame(1, "a"), clientFrame(1, "b"), clientFrame(8)));
+      await served.done();
+      assertEquals(seen, [...new Array(9).fill(true), "a", "b"]);
+    });
+
     it("a handler for messages can be taken away, but not set, after it", async () => {
       await using served = await reading(variant, async (connection) => {
         const next = connection.recv();

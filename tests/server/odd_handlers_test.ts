@@ -158,6 +158,35 @@ for (const variant of variants) {
       }
     });
 
+    it("a logger whose promises reject does not end the program", async () => {
+      const { error } = console;
+      const told = new Journal<unknown>();
+      console.error = (...args: unknown[]) => told.add(args[1]);
+      try {
+        const failure = new Error("no log");
+        const log = () => Promise.reject(failure) as unknown as void;
+        await using served = await serve(variant, {
+          debug: 3,
+          logger: { debug: log, info: log, warn: log, error: log },
+        });
+        using _client = await RawClient.open(served.url);
+        assertEquals(await told.next(), failure);
+      } finally {
+        console.error = error;
+      }
+    });
+
+    it("a Response with a header field that cannot be sent is answered 500, and it is told once", async () => {
+      for (const value of ["a\x01b", "a\x7fb"]) {
+        await using served = await serve(variant, {
+          onRequest: () => new Response("page", { headers: { "X-Odd": value } }),
+        });
+        const answer = await RawClient.ask(served.url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assertEquals(answer.status, 500);
+        assertEquals(served.errors.map((it) => (it as WebSocketError).code), ["ERR_HANDLER"]);
+      }
+    });
+
     it("broadcast: an item that is no connection is refused, and nobody is sent anything", async () => {
       await using served = await serve(variant, echo);
       const { server } = served;

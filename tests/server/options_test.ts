@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
 import {
   type Extension,
+  permessageDeflate,
   type WebSocketConnection,
   WebSocketError,
   WebSocketServer,
@@ -110,6 +111,91 @@ for (const { name, transport } of transports) {
         assertEquals([server.port, server.subprotocol], [7, ["chat"]]);
       }
       assertEquals(Object.is(new WebSocketServer({ transport, port: -0 }).port, 0), true);
+    });
+
+    it("each option is read once, as an accessor of a class too", () => {
+      let reads = 0;
+      class Options {
+        readonly transport = transport;
+        get maxRecvSize(): number {
+          reads++;
+          return 5;
+        }
+      }
+      new WebSocketServer(new Options());
+      assertEquals(reads, 1);
+    });
+
+    it("what keeps its entries elsewhere is no object with options, wherever one is taken", async () => {
+      const strange = [
+        new Map([["port", 1]]),
+        new Set(),
+        new Date(0),
+        new Number(5),
+        [],
+        new Headers(),
+      ];
+      for (const it of strange) {
+        assertInvalid(() => new WebSocketServer(it as object), /^Cannot use the options/);
+        for (const options of [{ topics: it }, { topics: { history: it } }, { tls: it }]) {
+          const error = errorOf(make(options));
+          assertEquals(error.code, "ERR_INVALID_ARGUMENT", error.message);
+        }
+        const server = new WebSocketServer({ transport, debug: 0 });
+        for (
+          const call of [() => server.start(it as object), () => server.shutdown(it as object)]
+        ) {
+          assertEquals((await assertRejects(call, WebSocketError)).code, "ERR_INVALID_ARGUMENT");
+        }
+        let code: unknown;
+        try {
+          permessageDeflate(it as object);
+        } catch (error) {
+          code = (error as { code: unknown }).code;
+        }
+        assertEquals(code, "ERR_INVALID_ARGUMENT");
+      }
+    });
+
+    it("tls: what is inherited, or an accessor of a class, is heeded, so that nobody is let in by mistake", () => {
+      class Tls {
+        readonly cert = cert;
+        readonly key = key;
+        get requestCert(): boolean {
+          return true;
+        }
+      }
+      for (const tls of [new Tls(), Object.create({ cert, key, requestCert: true })]) {
+        assertInvalid(make({ tls }), /requestCert true: it takes ca beside it/);
+      }
+      assertInvalid(make({ tls: Object.create({ cert, key, requestCrt: true }) }), /requestCrt/);
+    });
+
+    it("listen: a hole, or what is no listener in a list, is refused and no default takes its place", () => {
+      for (const listen of [[,], [undefined], [null], [5], [[]], [{ port: 0 }, undefined], 5, ""]) {
+        assertInvalid(make({ listen }), /^Cannot use listen .+: it takes (?:addresses|at least)/);
+      }
+    });
+
+    it("handshakeTimeout: 0 is refused, since nobody could come", () => {
+      assertInvalid(make({ handshakeTimeout: 0 }), /from 0.001/);
+    });
+
+    it("version beside versions is refused: one of them would not be heeded", () => {
+      assertInvalid(make({ version: 8, versions: [13] }), /version 8: it takes nothing beside/);
+    });
+
+    it("shutdown: a code that is null is refused, and nobody is told to leave", async () => {
+      await using served = await serve({ ...variants[0], transport }, {});
+      using _client = await RawClient.open(served.url);
+      for (const options of [{ code: null }, { reason: null }, { drain: null }]) {
+        const error = await assertRejects(
+          () => served.server.shutdown(options as object),
+          WebSocketError,
+        );
+        assertEquals(error.code, "ERR_INVALID_ARGUMENT");
+      }
+      assertEquals([served.server.connections.size, served.errors], [1, []]);
     });
 
     it("an error of a getter among the options is the caller's own", () => {

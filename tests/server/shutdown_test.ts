@@ -151,6 +151,17 @@ for (const path of allPaths) {
       assertEquals(served.errors, []);
     });
 
+    it("an onConnect that waits for the shutdown it has ordered is not waited for", async () => {
+      await using served = await serveOver(path, {
+        closeTimeout: 60,
+        onConnect: (server) => server.shutdown().then(() => false),
+      });
+      using client = await connectOver(path, served.url);
+      client.write(upgradeRequest());
+      await patiently(served.server.shutdown(), "shutdown");
+      assertEquals(served.errors, []);
+    });
+
     it("a request that is never answered is waited for no longer than closeTimeout", async () => {
       const asked = Promise.withResolvers<void>();
       await using served = await serveOver(path, {

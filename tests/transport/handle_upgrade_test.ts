@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, permessageDeflate, type RefusedError } from "../../client/mod.ts";
@@ -155,6 +156,88 @@ for (const secure of [false, true]) {
       connection.terminate();
     });
 
+    it("a socket is taken once: a second server throws, with what to do, and the first serves it", async () => {
+      await using it = await mount(secure, echo);
+      const other = new WebSocketServer({ transport: "tcp", debug: 0 });
+      const told = new Journal<WebSocketError>();
+      it.app.on("upgrade", (request, socket, head) => {
+        try {
+          other.handleUpgrade(request, socket, head);
+        } catch (error) {
+          told.add(error as WebSocketError);
+        }
+      });
+      const connection = await connect(it.url, quiet);
+      const { code, message } = await told.next();
+      assertEquals([code, other.connections.size], ["ERR_STATE", 0]);
+      assertStringIncludes(message, "call handleUpgrade() once");
+      connection.send("still here");
+      assertEquals(await connection.recv(), "still here");
+      connection.terminate();
+      await other.shutdown();
+    });
+
+    it("a socket whose client has left before it was handed over opens nothing", async () => {
+      const events: string[] = [];
+      const server = new WebSocketServer({
+        transport: "tcp",
+        debug: 0,
+        silenceMax: 0,
+        onConnect: () => void events.push("connect"),
+        onError: (_server, error) => void events.push(error.message),
+      });
+      const app = secure ? createTlsServer({ cert, key }) : createServer();
+      const handed = Promise.withResolvers<void>();
+      const taken = Promise.withResolvers<void>();
+      app.on("upgrade", (request, socket, head) => {
+        // As an application does that looks its user up first.
+        socket.on("error", () => {}).on("close", () => {
+          server.handleUpgrade(request, socket, head);
+          taken.resolve();
+        });
+        socket.resume();
+        handed.resolve();
+      });
+      app.listen(0, "127.0.0.1");
+      await once(app, "listening");
+      const { port } = app.address() as { port: number };
+      using client = await RawClient.connect(`${secure ? "wss" : "ws"}://127.0.0.1:${port}`);
+      client.write(upgradeRequest());
+      await handed.promise;
+      client.reset();
+      await patiently(taken.promise, "the end of a socket");
+      await server.shutdown();
+      assertEquals([events, server.connections.size], [[], 0]);
+      app.close();
+    });
+
+    it("a client that has ended its half by then is answered, and its end is told of", async () => {
+      const ends = new Journal<number>();
+      const server = new WebSocketServer({
+        ...handling({ disconnect: (_connection, code) => ends.add(code) }),
+        transport: "tcp",
+        debug: 0,
+        silenceMax: 0,
+      });
+      const app = secure ? createTlsServer({ cert, key }) : createServer();
+      app.on("upgrade", (request, socket, head) => {
+        (socket as Socket).allowHalfOpen = true;
+        socket.on("error", () => {}).on("end", () => {
+          // Only once the socket has told everybody.
+          setTimeout(() => server.handleUpgrade(request, socket, head), 0);
+        });
+        socket.resume();
+      });
+      app.listen(0, "127.0.0.1");
+      await once(app, "listening");
+      const { port } = app.address() as { port: number };
+      using client = await RawClient.connect(`${secure ? "wss" : "ws"}://127.0.0.1:${port}`);
+      client.socket.end(upgradeRequest());
+      assertEquals(await ends.next(), 1006);
+      await server.shutdown();
+      app.close();
+    });
+
     it("leaves the application's server alone when it shuts down", async () => {
       await using it = await mount(secure, echo);
       const connection = await connect(it.url, quiet);
@@ -175,33 +258,6 @@ for (const secure of [false, true]) {
 }
 
 describe("handleUpgrade()", () => {
-  it("counts nobody who had left when the application was done with the request", async () => {
-    let count = 0;
-    const server = new WebSocketServer({
-      transport: "tcp",
-      debug: 0,
-      onConnect: () => void count++,
-    });
-    const done = Promise.withResolvers<void>();
-    const app = createServer();
-    app.on("upgrade", async (request, socket, head) => {
-      socket.on("error", () => {});
-      client.reset();
-      await new Promise((resolve) => socket.once("close", resolve));
-      server.handleUpgrade(request, socket, head);
-      done.resolve();
-    });
-    app.listen(0, "127.0.0.1");
-    await once(app, "listening");
-    const { port } = app.address() as { port: number };
-    using client = await RawClient.connect(`ws://127.0.0.1:${port}`);
-    client.write(upgradeRequest());
-    await patiently(done.promise, "a client that leaves");
-    assertEquals([count, server.connections.size], [0, 0]);
-    await server.shutdown();
-    app.close();
-  });
-
   it("answers 400 to what a lenient parser has let through", async () => {
     const server = new WebSocketServer({ transport: "tcp", debug: 0 });
     const app = createServer({ insecureHTTPParser: true });

@@ -2,8 +2,11 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
+import { NodeByteSocket } from "../../src/transport/tcp/node_byte_socket.ts";
 import { WebSocketError, WebSocketServer, type WebSocketServerOptions } from "../../mod.ts";
+import { concat } from "../support/client_frame.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { cert, key, serve, transports } from "../support/transports.ts";
 
@@ -130,3 +133,25 @@ for (const [name, options] of SECURE) {
     });
   });
 }
+
+describe("a socket of node:net", () => {
+  it("tells how far its peer has read, also of one large message", () => {
+    const written: [bytes: Uint8Array, done: () => void][] = [];
+    const native = Object.assign(new PassThrough(), {
+      write: (bytes: Uint8Array, done: () => void) => void written.push([bytes, done]),
+    });
+    const socket = new NodeByteSocket(native as unknown as Socket, false, { report() {} });
+    let told = 0;
+    socket.sink = { data: () => true, end() {}, closed() {}, written: () => void told++ };
+    const message = new Uint8Array(1_000_000).map((_, i) => i);
+    socket.write(message);
+    const left = [socket.unwritten];
+    for (let i = 0; told === 0; i++) {
+      written[i][1]();
+      left.push(socket.unwritten);
+    }
+    assertEquals(left.length > 3 && left.every((it, i) => i === 0 || it < left[i - 1]), true);
+    assertEquals([left[0], left.at(-1), told], [message.length, 0, 1]);
+    assertEquals(concat(...written.map(([bytes]) => bytes)), message);
+  });
+});

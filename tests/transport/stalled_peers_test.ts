@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { bytePaths, connectOver, serveOver } from "../support/byte_paths.ts";
 import { patiently } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
+import { runtime, serve, variants } from "../support/transports.ts";
 
 for (const path of bytePaths) {
   describe(`a server that shuts down over ${path.name}`, () => {
@@ -44,6 +45,32 @@ for (const path of bytePaths) {
         assertEquals((await other.response(true)).status, 101);
         await served.server.shutdown();
         await patiently(closed, "the end of a peer in its TLS handshake");
+        assertEquals(served.errors, []);
+      } finally {
+        stalled.destroy();
+      }
+    });
+  });
+}
+
+for (const variant of variants.filter((it) => it.transport === "http" && it.secure)) {
+  describe(`a server that shuts down over ${variant.name}`, () => {
+    it("does not wait closeTimeout for a peer whose TLS handshake is under way", {
+      skip: runtime === "bun" && "its engine waits until it is told to drop all else too",
+    }, async () => {
+      const served = await serve(variant, { handshakeTimeout: 60, closeTimeout: 60 });
+      const stalled = connect(Number(new URL(served.url).port), "127.0.0.1");
+      try {
+        const closed = new Promise((resolve) => stalled.on("close", resolve));
+        stalled.on("error", () => {});
+        stalled.resume();
+        await once(stalled, "connect");
+        stalled.write(Uint8Array.of(0x16, 3, 1, 2, 0));
+        // Whoever comes later shows that the first has been seen.
+        (await RawClient.open(served.url))[Symbol.dispose]();
+        await patiently(served.server.shutdown(), "shutdown");
+        // Deno keeps the socket until the peer hangs up.
+        if (runtime === "node") await patiently(closed, "the end of a peer in its TLS handshake");
         assertEquals(served.errors, []);
       } finally {
         stalled.destroy();

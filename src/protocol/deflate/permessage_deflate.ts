@@ -200,13 +200,14 @@ const NAMES = ["contextTakeover", "serverMaxWindowBits", "clientMaxWindowBits", 
 
 /** An option that is misspelled would be ignored otherwise. */
 function checkNames(options: object): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+  if (!/^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(options))) {
     throw invalid(
       TypeError,
-      `Cannot use a ${typeof options} for permessageDeflate: give an object`,
+      `Cannot use a ${typeof options} for permessageDeflate: give a plain object`,
     );
   }
-  for (const name of Object.keys(options)) {
+  // Inherited ones too, which count as well.
+  for (const name in options) {
     if (NAMES.includes(name)) continue;
     throw invalid(
       TypeError,

@@ -22,6 +22,9 @@ import { DenoHttpChannel } from "./deno_http_channel.ts";
 import { type Accepted, decide, type Decision } from "./http_upgrade.ts";
 import { checkRequest, findInfo, mountMistake } from "./mount_mistake.ts";
 
+/** How long bytes that Deno has been given may be on their way, in milliseconds. */
+const LAST_BYTES_MS = 500;
+
 /** `Deno.serve` with `Deno.upgradeWebSocket`. */
 export class DenoHttpTransport implements Transport {
   static readonly capabilities: Capabilities = {
@@ -121,13 +124,25 @@ export class DenoHttpTransport implements Transport {
     const server = this.#server;
     this.#server = null;
     if (this.#aborter === null) return;
+    // What has been answered may still be on its way.
+    if (this.#underWay === 0) return await this.#lastBytes(server!);
     try {
-      if (this.#underWay > 0) this.#aborter.abort();
-      // What has been answered may still be on its way.
-      else await server?.shutdown();
+      this.#aborter.abort();
     } catch (error) {
       this.#host.report(error);
     }
+  }
+
+  /**
+   * Waits for Deno's own shutdown, but not for those who stall in their TLS handshake: Deno would, for as long as
+   * they like, and cannot drop them once it has begun.
+   */
+  async #lastBytes(server: DenoHttpServer): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, LAST_BYTES_MS);
+    const down = server.shutdown().catch((error) => this.#host.report(error));
+    await Promise.race([down, late.promise]);
+    clearTimeout(timer);
   }
 
   /** Waits for the requests under way, but for no longer than `closeTimeout`. */

@@ -10,6 +10,7 @@ import { remoteOf } from "../tcp/node_byte_socket.ts";
 import { nodeTls } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
 import { TCP_CAPABILITIES, TCP_LISTENS } from "../tcp/tcp_capabilities.ts";
+import { TlsWaits } from "../tcp/tls_wait.ts";
 import type {
   Capabilities,
   ListenAbilities,
@@ -48,6 +49,11 @@ export class NodeHttpTransport implements Transport {
     const { hostname = "0.0.0.0", port, tls, path, reusePort } = options;
     const secure = tls !== undefined;
     const server = await this.#create(tls);
+    if (secure) {
+      // Of these, Node's own server knows nothing that could be ended.
+      const handshakes = new TlsWaits(this.#host);
+      server.on("connection", handshakes.begin).on("secureConnection", handshakes.end);
+    }
     server.on("upgrade", (...event) => this.handleUpgrade(event));
     server.on("request", (message, response) => {
       const served = this.#serve(message, response, secure);

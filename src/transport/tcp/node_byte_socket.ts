@@ -10,6 +10,8 @@ interface TcpHandle {
   readStart(): unknown;
 }
 
+/** The most that is written at once: Node tells only when all of it is, and so how far the peer has read. */
+const PIECE = 256 * 1024;
 /** How often a paused TLS socket that may be read on is looked at. */
 const LOOK_SECONDS = 1;
 /** What a runtime may read of a paused TLS socket. */
@@ -76,10 +78,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     socket.allowHalfOpen = true;
     this.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.take(chunk));
-    socket.on("end", () => {
-      this.#peerEnded = true;
-      if (!this.#paused) this.#tellEnd();
-    });
+    socket.on("end", () => this.peerEnds());
     // Node tells of the end of the socket with "close" right after.
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
@@ -122,6 +121,12 @@ export class NodeByteSocket implements ByteSocket, Expiring {
     if (this.#peerEnded) this.#tellEnd();
   }
 
+  /** The peer has ended its half. */
+  peerEnds(): void {
+    this.#peerEnded = true;
+    if (!this.#paused) this.#tellEnd();
+  }
+
   /** A paused TLS socket is looked at: one that is read on all the same ends before memory does. */
   expired(): void {
     if (this.native.bytesRead - this.#bytesRead > MAX_READ_ON) this.destroy();
@@ -134,9 +139,13 @@ export class NodeByteSocket implements ByteSocket, Expiring {
 
   write(bytes: Uint8Array): boolean {
     this.unwritten = bytes.length;
-    this.native.write(bytes, (error) => {
-      this.unwritten = 0;
-      if (!error && !this.#closed) this.sink.written();
+    this.native.write(bytes.length > PIECE ? bytes.subarray(0, PIECE) : bytes, (error) => {
+      if (error || this.#closed) this.unwritten = 0;
+      else if (bytes.length > PIECE) this.write(bytes.subarray(PIECE));
+      else {
+        this.unwritten = 0;
+        this.sink.written();
+      }
     });
     return false;
   }
@@ -171,6 +180,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
   }
 
   setNoDelay(on: boolean): void {
-    this.native.setNoDelay(on);
+    // A stream that is no socket, as one within a tunnel, has none.
+    this.native.setNoDelay?.(on);
   }
 }

@@ -7,7 +7,7 @@ import type { ListeningAddress, ListenOptions, TransportHost } from "../transpor
 import { acceptTcp } from "./accept_tcp.ts";
 import { NodeByteSocket, remoteOf } from "./node_byte_socket.ts";
 import { nodeTls } from "./node_tls.ts";
-import { TlsWait } from "./tls_wait.ts";
+import { TlsWaits } from "./tls_wait.ts";
 
 /**
  * Tells a `node:net` or `node:tls` server, which both runtimes have, from other listeners.
@@ -36,8 +36,7 @@ export class NodeListener {
   readonly #host: TransportHost;
   // Whether a client without a right certificate is dropped. Deno lets one through that has none at all.
   readonly #verifies: boolean;
-  // Only where TLS is spoken, by the raw socket under the TLS socket; under Bun those are one.
-  readonly #waiting = new WeakMap<object, TlsWait>();
+  readonly #handshakes: TlsWaits;
 
   /**
    * @param server The server; nothing is heard of it before {@linkcode NodeListener.listen}.
@@ -49,6 +48,7 @@ export class NodeListener {
     this.server = server;
     this.#secure = server instanceof TlsServer;
     this.#host = host;
+    this.#handshakes = new TlsWaits(host);
   }
 
   /**
@@ -99,20 +99,11 @@ export class NodeListener {
       acceptTcp(new NodeByteSocket(socket, false, this.#host), this.#host);
       return;
     }
-    const wait = TlsWait.begin(this.#host, socket.remoteAddress ?? "", socket);
-    if (wait === undefined) {
-      socket.destroy();
-      return;
-    }
-    this.#waiting.set(socket, wait);
-    socket.once("close", () => wait.done());
+    this.#handshakes.begin(socket);
   };
 
   readonly #onSecureConnection = (socket: Socket): void => {
-    const raw = (socket as { _parent?: object })._parent ?? socket;
-    const wait = this.#waiting.get(raw) ?? this.#waiting.get(socket);
-    this.#waiting.delete(raw);
-    wait?.done();
+    this.#handshakes.end(socket);
     if (this.#verifies && !(socket as TLSSocket).authorized) {
       this.#host.refused(remoteOf(socket), 0, "");
       socket.destroy();

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { WebSocketError } from "../../base/errors.ts";
-import { keepIncoming } from "../incoming.ts";
+import { incomingOf, keepIncoming } from "../incoming.ts";
 import type { Peer, Prepared, TransportHost, UpgradeEvent } from "../transport.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
 import { openTcp } from "./tcp_opening.ts";
@@ -13,7 +13,8 @@ import { openTcp } from "./tcp_opening.ts";
  * @param event What the server's `upgrade` event gave.
  * @param host Our server.
  * @param prepared What the application says of the request beforehand, if anything.
- * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT when these are not the arguments of an `upgrade` event, ERR_STATE
+ * for a socket that was taken over before.
  */
 export function openUpgrade(
   [request, socket, head]: UpgradeEvent,
@@ -22,16 +23,22 @@ export function openUpgrade(
 ): void {
   if (
     !Array.isArray(request?.rawHeaders) || typeof socket?.write !== "function" ||
-    !(head instanceof Uint8Array)
+    typeof socket.on !== "function" || !(head instanceof Uint8Array)
   ) {
     throw new WebSocketError(
       "ERR_INVALID_ARGUMENT",
       "Cannot upgrade this: give the request, the socket and the head of a node:http server's upgrade event",
     );
   }
+  if (incomingOf(socket) !== undefined) {
+    throw new WebSocketError(
+      "ERR_STATE",
+      "Cannot upgrade this socket twice: another listener of the upgrade event has done so. Have one listener look at the request, and call handleUpgrade() once.",
+    );
+  }
+  // Its client has left while the application was at work: nobody is there to be let in.
+  if (socket.destroyed) return;
   const native = socket as Socket;
-  // Who has left while the application was looking at the request would not be told of again.
-  if (native.destroyed) return;
   keepIncoming(native, request);
   // What was to keep HTTP's connections from idling does not hold for this one.
   native.setTimeout?.(0);
@@ -40,6 +47,8 @@ export function openUpgrade(
   openTcp(taken, host, prepared === undefined ? taken : peerOf(taken, prepared), true);
   const bytes = headOf(request);
   taken.take(head.length === 0 ? bytes : Buffer.concat([bytes, head]));
+  // Of an end that has come by then, the socket does not tell again.
+  if (native.readableEnded) taken.peerEnds();
 }
 
 /** What must not be in a line of a head; a parser may be lenient, and characters be more than a byte. */

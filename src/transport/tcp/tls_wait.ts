@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+import { unmapped } from "../../protocol/mod.ts";
 import { cancelDeadline, type Expiring, startDeadline } from "../deadlines.ts";
 import type { TransportHost } from "../transport.ts";
 
@@ -49,4 +51,35 @@ export class TlsWait implements Expiring {
     this.done();
     this.#socket.destroy();
   }
+}
+
+/** Those whose TLS handshake with a server of `node:tls` or `node:https` is under way. */
+export class TlsWaits {
+  readonly #host: TransportHost;
+  // By the raw socket under the TLS socket; under Bun those are one.
+  readonly #waiting = new WeakMap<object, TlsWait>();
+
+  /** @param host The server, which has the seats. */
+  constructor(host: TransportHost) {
+    this.#host = host;
+  }
+
+  /** A raw socket has come. Where all seats are taken, it is dropped. */
+  readonly begin = (socket: Socket): void => {
+    const wait = TlsWait.begin(this.#host, unmapped(socket.remoteAddress ?? ""), socket);
+    if (wait === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#waiting.set(socket, wait);
+    socket.once("close", () => wait.done());
+  };
+
+  /** The handshake that has given this socket is over. */
+  readonly end = (socket: Socket): void => {
+    const raw = (socket as { _parent?: object })._parent ?? socket;
+    const wait = this.#waiting.get(raw) ?? this.#waiting.get(socket);
+    this.#waiting.delete(raw);
+    wait?.done();
+  };
 }
