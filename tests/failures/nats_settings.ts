@@ -4,7 +4,7 @@ import { Subjects } from "../../src/nats/subjects.ts";
 import { connector, historyStreams, lasting, manage } from "../nats/harness.ts";
 import { NatsCluster } from "../support/nats_cluster.ts";
 import { NatsServer, NO_NATS } from "../support/nats_server.ts";
-import { freePort } from "../support/redis_server.ts";
+import { freePort } from "../support/engine_program.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
 import { type FaultOf, type Running, type Setting, setting } from "./setting.ts";
 

@@ -2,7 +2,7 @@ import { connect } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { NatsServer } from "./nats_server.ts";
 import { patiently } from "./patience.ts";
-import { freePort } from "./redis_server.ts";
+import { freePort } from "./engine_program.ts";
 
 /** A cluster of three NATS, with JetStream. */
 export class NatsCluster {
