@@ -31,6 +31,8 @@ export interface EchoJob extends Target {
   inFlight: number;
   /** Send each next message on the next connection in turn instead of where the reply came. */
   rotate: boolean;
+  /** In how many processes the server is to run, where that is asked for; the figures are those of all. */
+  processes?: number;
 }
 
 /** Open loop: messages leave on time whether or not replies have come. */

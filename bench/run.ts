@@ -12,6 +12,7 @@ import { Children } from "./child.ts";
 import { engineSuites } from "./engine_scenarios.ts";
 import { describeMachine, findRuntimes } from "./machine.ts";
 import { plot } from "./plot.ts";
+import { plotScale } from "./plot_scale.ts";
 import { header, suiteReport, summary } from "./report.ts";
 import type { Results } from "./results.ts";
 import { full, quick, type Suite, suites } from "./scenarios.ts";
@@ -71,7 +72,8 @@ console.log(`\n${summary(results)}`);
 if (!options.quick && options.only === undefined && group === undefined) {
   mkdirSync(`${root}docs`, { recursive: true });
   writeFileSync(`${root}docs/benchmark.svg`, plot(results));
-  console.log("\ndocs/benchmark.svg shows the echo figures.");
+  writeFileSync(`${root}docs/scale.svg`, plotScale(results)!);
+  console.log("\ndocs/benchmark.svg shows the echo figures, docs/scale.svg how they scale.");
 }
 const failed = results.suites.some((suite) => suite.cells.some((cell) => cell.failures.length > 0));
 process.exit(failed ? 1 : 0);

@@ -19,6 +19,7 @@ import {
   type Shape,
 } from "./goals.ts";
 import type { Figures, Job, MessageType, RoomsJob } from "./job.ts";
+import { scale } from "./scale_scenarios.ts";
 
 type Address = "port" | "pid" | "protocol" | "orders" | "publisher" | "engine";
 type Unaddressed<J> = J extends Job ? Omit<J, Address> : never;
@@ -70,6 +71,8 @@ export interface Extent {
   warmup: number;
   seconds: number;
   idle: number;
+  /** The most connections that are all busy. */
+  busy: number;
   largest: number;
   wave: number;
   types: MessageType[];
@@ -79,6 +82,7 @@ export const full: Extent = {
   warmup: 0.4,
   seconds: 0.65,
   idle: 8_000,
+  busy: 10_000,
   // Deno.serve takes no larger message.
   largest: 64 * MIB - 1,
   wave: 4_000,
@@ -89,6 +93,7 @@ export const quick: Extent = {
   warmup: 0.1,
   seconds: 0.15,
   idle: 1_000,
+  busy: 1_000,
   largest: 4 * MIB,
   wave: 200,
   types: ["binary", "text"],
@@ -107,6 +112,7 @@ export function suites(extent: Extent): Suite[] {
     idle(message, extent.idle),
     growthInConnections(message, extent.idle),
     growthInBytes(message, extent.largest),
+    ...scale(message, extent.busy),
     ...ends(message, extent.idle),
   ];
 }

@@ -12,6 +12,8 @@ export interface Wishes {
   deflate: boolean;
   /** The largest message in bytes that the server must take. */
   maxSize: number;
+  /** In how many processes it is to run, where that is asked for. */
+  processes?: number;
   /** Where Redis or NATS listens, for a server that has one. */
   broker?: number;
   /** How many publications a server makes in one turn. */
@@ -38,8 +40,16 @@ function duet(runtime: Runtime, transport: "http" | "tcp"): ServerEntry {
     runtime,
     ours: true,
     protocol: "websocket",
-    command: ({ broadcast, topics, deflate, maxSize }) =>
-      topics !== undefined
+    command: ({ broadcast, topics, deflate, maxSize, processes }) =>
+      processes !== undefined
+        ? [
+          "bench/servers/duet_processes.ts",
+          "--transport",
+          transport,
+          "--processes",
+          String(processes),
+        ]
+        : topics !== undefined
         ? ["bench/servers/duet_rooms.ts", "--transport", transport, "--topics", String(topics)]
         : broadcast
         ? ["bench/servers/duet_broadcast.ts", "--transport", transport]

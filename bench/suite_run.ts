@@ -62,6 +62,7 @@ async function measure(id: string, load: Load, children: Children): Promise<Figu
     broadcast: load.kind === "broadcast",
     topics: load.kind === "rooms" ? load.topics : undefined,
     deflate: load.deflate,
+    processes: load.kind === "echo" ? load.processes : undefined,
     maxSize: Math.max(DEFAULT_MAX_SIZE, 2 * load.bytes),
   });
   try {

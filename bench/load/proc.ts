@@ -11,8 +11,29 @@ function read(path: string): string | undefined {
   return readFileSync(path, "utf8");
 }
 
-/** Seconds that a process has spent on processors, in all its threads, user and system. */
+/** A process and those that it has started. */
+function familyOf(pid: number): number[] {
+  const children = read(`/proc/${pid}/task/${pid}/children`)?.trim() ?? "";
+  return [pid, ...children === "" ? [] : children.split(" ").map(Number)];
+}
+
+/** The sum of a figure over a process and those that it has started. */
+function sumOf(pid: number, of: (pid: number) => number | undefined): number | undefined {
+  let sum = 0;
+  for (const it of familyOf(pid)) {
+    const value = of(it);
+    if (value === undefined) return undefined;
+    sum += value;
+  }
+  return sum;
+}
+
+/** Seconds that a process and its children have spent on processors, in all their threads, user and system. */
 export function cpuSeconds(pid: number): number | undefined {
+  return sumOf(pid, cpuSecondsOf);
+}
+
+function cpuSecondsOf(pid: number): number | undefined {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
   // The second field is the command's name, in brackets, and may hold blanks.
@@ -29,8 +50,12 @@ export function machineSeconds(): number | undefined {
   return (user! + nice! + system! + interrupts! + soft! + stolen!) / TICKS;
 }
 
-/** One of the memory lines of /proc/PID/status, in bytes. */
+/** One of the memory lines of /proc/PID/status, in bytes, of a process and its children together. */
 export function memory(pid: number, line: "VmRSS" | "VmHWM"): number | undefined {
+  return sumOf(pid, (pid) => memoryOf(pid, line));
+}
+
+function memoryOf(pid: number, line: "VmRSS" | "VmHWM"): number | undefined {
   const status = read(`/proc/${pid}/status`);
   const found = status?.match(new RegExp(`^${line}:\\s+(\\d+) kB`, "m"));
   return found ? Number(found[1]) * 1024 : undefined;
