@@ -56,7 +56,11 @@ export class FlagError extends Error {
 }
 
 /** The runtime that runs this program. */
-export const runtime: "bun" | "deno" = "Bun" in globalThis ? "bun" : "deno";
+export const runtime: "bun" | "deno" | "node" = "Bun" in globalThis
+  ? "bun"
+  : "Deno" in globalThis
+  ? "deno"
+  : "node";
 
 /** The text of `--help`. */
 export function usage(program: Program): string {

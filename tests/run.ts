@@ -175,9 +175,15 @@ async function testDocumentation(context: Context): Promise<Result> {
   return { ...report, output: outcome.output };
 }
 
-/** What is other code under Node. */
-const OF_NODE =
-  /^tests\/(?:(?:client|connection|integration|reference|server|transport)\/|attacks\/slow_handler)/;
+/** What is other code under Node; of topics, engines and examples those parts that touch it. */
+const OF_NODE = new RegExp(`^tests/(?:${
+  [
+    "(?:client|connection|integration|reference|server|transport)/",
+    "attacks/slow_handler",
+    "redis/redis_engine",
+    "topics/(?:connections|interrupted|memory_engine|server|servers|slow)",
+  ].join("|")
+})`);
 /** What the engines and commands of the others are for, and routes: Node has URLPattern from version 24 on. */
 const OF_OTHERS =
   /^tests\/(?:transport\/http\/(?:mount|request_url|shared_engine)|integration\/(?:reload|routes))_test/;

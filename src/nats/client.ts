@@ -63,12 +63,17 @@ export interface NatsMessage {
 /** Fields that a message is sent with. */
 export type Fields = Readonly<Record<string, string>>;
 
+/** Fields, written as the client takes them. */
+export interface Headers {
+  encode(): Uint8Array;
+}
+
 /** The same connection, with the options that the engine gives. */
 export interface OwnNats extends Omit<NatsConnection, "publish" | "subscribe"> {
   publish(
     subject: string,
     payload: string | Uint8Array,
-    options?: { reply?: string; headers?: { encode(): Uint8Array } },
+    options?: { reply?: string; headers?: Headers },
   ): void;
   subscribe(
     subject: string,
@@ -212,7 +217,7 @@ export function finalError(error: Error): WebSocketError | null {
  * @param fields The fields; their values have no line ends.
  * @returns What the client takes as headers.
  */
-export function headersOf(fields: Fields): { encode(): Uint8Array } {
+export function headersOf(fields: Fields): Headers {
   let text = "NATS/1.0\r\n";
   for (const [name, value] of Object.entries(fields)) text += `${name}: ${value}\r\n`;
   const bytes = Buffer.from(`${text}\r\n`);

@@ -5,6 +5,7 @@ import type { Clock } from "../topics/clock.ts";
 import {
   checkConnection,
   type Fields,
+  type Headers,
   headersOf,
   type NatsMessage,
   type NatsServerInfo,
@@ -140,10 +141,11 @@ export class Connection {
    *
    * @param subject Where to.
    * @param payload What.
+   * @param headers Its headers, as {@linkcode headersOf} writes them.
    * @throws {ConnectionLost} While there is no connection.
    */
-  send(subject: string, payload: string | Uint8Array): void {
-    this.#connected().publish(subject, payload);
+  send(subject: string, payload: string | Uint8Array, headers?: Headers): void {
+    this.#connected().publish(subject, payload, { headers });
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { EngineTopic, Member, MemberCount, PresenceEntry } from "../topics/engine.ts";
-import type { Fields, NatsMessage } from "./client.ts";
+import { type Fields, headersOf, type NatsMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { sequenceOf } from "./history.ts";
 import { type JetStream, readAnswer } from "./jetstream.ts";
@@ -110,17 +110,26 @@ export class Presence {
     write: (member: Member) => string,
   ): Promise<void> {
     const fields: Fields = { "Nats-TTL": `${Math.max(SHORTEST, Math.ceil(seconds))}s` };
+    const headers = headersOf(fields);
     for (let i = 0; i < entries.length; i += PAGE) {
       const some = entries.slice(i, i + PAGE);
-      await this.#streams.within(
-        () => this.#streams.presence(),
-        () =>
-          Promise.all(some.map(async ({ topic, member }) => {
-            const subject = this.#subjects.members(topic.name, member.id);
-            readAnswer(await this.#connection.ask(subject, write(member), fields));
-          })),
-      );
+      await this.#streams.within(() => this.#streams.presence(), async () => {
+        const last = some.length - 1;
+        for (let j = 0; j < last; j++) {
+          this.#connection.send(...this.#message(some[j], write), headers);
+        }
+        // One stream takes them in their order: its answer to the last one stands for all.
+        const [subject, text] = this.#message(some[last], write);
+        readAnswer(await this.#connection.ask(subject, text, fields));
+      });
     }
+  }
+
+  #message(
+    { topic, member }: PresenceEntry,
+    write: (member: Member) => string,
+  ): [subject: string, text: string] {
+    return [this.#subjects.members(topic.name, member.id), write(member)];
   }
 
   /** Reads members; one that is written again meanwhile may come twice. */

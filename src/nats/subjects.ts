@@ -4,6 +4,8 @@ import type { EngineTopic, HistorySettings } from "../topics/engine.ts";
 
 /** The longest text that is a part of a subject as it is, coded. */
 const PLAIN = /^[A-Za-z0-9_-]+$/;
+/** A character that is not. */
+const OTHER = /[^A-Za-z0-9_-]/gu;
 
 /** Names the subjects and streams of one engine. */
 export class Subjects {
@@ -104,10 +106,9 @@ function settingsKey({ count, age }: HistorySettings): string {
  */
 export function encodeToken(text: string): string {
   if (PLAIN.test(text)) return text;
-  let token = "";
-  for (const byte of Buffer.from(text)) {
-    const char = String.fromCharCode(byte);
-    token += PLAIN.test(char) ? char : `=${byte.toString(16).padStart(2, "0")}`;
-  }
-  return token === "" ? "=" : token;
+  return text === "" ? "=" : text.replace(OTHER, encodeChar);
+}
+
+function encodeChar(char: string): string {
+  return Buffer.from(char).toString("hex").replace(/../g, "=$&");
 }

@@ -132,22 +132,25 @@ export class RedisEngine implements Engine {
       publications.push(decodePayload(entries[i + 1] as Buffer, Number(published), Number(at)));
     }
     const position = { epoch: now.toString(), offset: Number(offset) };
-    return { position, publications, whole: whole === 1, time: Number(time) };
+    return { position, publications, whole: whole === 1, lost: whole === 2, time: Number(time) };
   }
 
-  async positions(topics: readonly EngineTopic[]): Promise<readonly Position[]> {
+  async positions(
+    topics: readonly EngineTopic[],
+    seen: readonly number[],
+  ): Promise<readonly Position[]> {
     if (topics.length === 0) return [];
-    const ask = async (some: readonly EngineTopic[]): Promise<Position[]> => {
+    const ask = async (some: readonly EngineTopic[], seen: readonly number[]) => {
       const answer = await this.#run<Answer>(
         scripts.POSITIONS,
         some.map(({ name }) => this.#keys.of(name).meta),
-        [this.#commands.fresh(), ...some.map(metaTime)],
+        [this.#commands.fresh(), ...some.flatMap((topic, i) => [metaTime(topic), seen[i]])],
       );
       return some.map((_, i) => positionOf(answer.slice(2 * i)));
     };
     // In a cluster a call cannot have keys of several nodes.
-    if (!this.#clients.isCluster) return await ask(topics);
-    return (await Promise.all(topics.map((topic) => ask([topic])))).flat();
+    if (!this.#clients.isCluster) return await ask(topics, seen);
+    return (await Promise.all(topics.map((topic, i) => ask([topic], [seen[i]])))).flat();
   }
 
   async renew(topic: EngineTopic, epoch: string): Promise<Position> {

@@ -5,7 +5,7 @@
  * A topic's meta hash has its epoch `e`, its last offset `o` and which Redis it was written by last, `r`. Another
  * Redis, or the same one started again, may not have the last publications that subscribers have seen: a
  * replica lags behind, and a disk too. It leaves out so many offsets that none of theirs is given again.
- * Whoever has seen nothing beyond `b` has missed nothing up to `a`, where the next offsets begin.
+ * Whoever has seen all up to `b` has seen all up to `a`, after which the next offsets begin.
  *
  * @module
  */
@@ -30,8 +30,9 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 const JUMP = 1e9;
 
 /**
- * Gives a topic's epoch and last offset, and begins them where nothing is known. "fresh" is the epoch to begin
- * with, and then which Redis this is, or "*" where only Redis knows that.
+ * "meta" gives a topic's epoch and last offset, and begins them where nothing is known. "fresh" is the epoch to
+ * begin with, and then which Redis this is, or "*" where only Redis knows that. "jumped" gives the offset that
+ * now stands for one that was seen, and whether what was seen there is lost.
  */
 const META = `
 local function begin(key, fresh, run)
@@ -54,6 +55,13 @@ local function meta(key, fresh, ttl)
   redis.pcall('PEXPIRE', key, ttl)
   return epoch, last, run
 end
+local function jumped(key, seen)
+  local m = redis.call('HMGET', key, 'b', 'a')
+  local before, at = tonumber(m[1] or ''), tonumber(m[2] or '')
+  if not before or seen < before or seen > at then return seen, false end
+  if (seen - before) % ${JUMP} == 0 then return at, false end
+  return seen, true
+end
 `;
 
 /**
@@ -74,7 +82,12 @@ local function again()
   epoch, last = begin(KEYS[1], ARGV[1], run)
 end
 -- Somebody has seen offsets that are gone.
-if ARGV[6] == epoch and tonumber(ARGV[7]) > last then again() end
+local seen = tonumber(ARGV[7])
+if ARGV[6] == epoch then
+  local _, lost = false, seen > last
+  if seen < last and last >= ${JUMP} then _, lost = jumped(KEYS[1], seen) end
+  if lost then again() end
+end
 local parts = { '' }
 for i = 1, n do
   local d = ARGV[i + 8]
@@ -113,8 +126,8 @@ export const SEND: Script = script(`return redis.call('PUBLISH', ARGV[1], ARGV[2
 
 /**
  * Reads. KEYS meta, stream. ARGV 1 "fresh", 2 meta's time to live, 3 age, 4 epoch asked for or '',
- * 5 offset or '', 6 limit, 7 bytes or -1, 8 'r' for newest first. Answers epoch, last offset, time, whether
- * it is whole, then offset and time as text, and payload, of each.
+ * 5 offset or '', 6 limit, 7 bytes or -1, 8 'r' for newest first. Answers epoch, last offset, time, 1 for
+ * whole, 0 for not, 2 where what comes up to the offset is lost, then offset and time as text, and payload, of each.
  */
 export const READ: Script = script(`
 ${NOW}${META}
@@ -124,11 +137,9 @@ local oldest = now - ARGV[3]
 local out = { epoch, last, now, 1 }
 local function parse(id) local o, t = string.match(id, '^(%d+)-(%d+)$') return tonumber(o), tonumber(t) end
 if ARGV[4] ~= '' and ARGV[4] ~= epoch then out[4] = 0 return out end
-if after and not reverse and after ~= last then
-  local m = redis.call('HMGET', KEYS[1], 'b', 'a')
-  local before, at = tonumber(m[1] or ''), tonumber(m[2] or '')
-  if before and after >= before and after <= at and (after - before) % ${JUMP} == 0 then after = at end
-end
+local lost = false
+if after and not reverse and after ~= last then after, lost = jumped(KEYS[1], after) end
+if lost then out[4] = 2 return out end
 if after and not reverse and after ~= last then
   local first = after < last and redis.call('XRANGE', KEYS[2], string.format('%.0f', after + 1), string.format('%.0f', after + 1))[1]
   local _, time = parse(first and first[1] or '')
@@ -156,12 +167,17 @@ end
 return out
 `);
 
-/** Tells where topics stand. KEYS their meta hashes. ARGV 1 "fresh", 2.. time to live of each. Answers epoch and offset of each. */
+/**
+ * Tells where topics stand. KEYS their meta hashes. ARGV 1 "fresh", 2.. time to live of each and the offset seen.
+ * Answers epoch and offset of each: the one seen, where nothing was published since.
+ */
 export const POSITIONS: Script = script(`
 ${META}
 local out = {}
 for i, key in ipairs(KEYS) do
-  out[2 * i - 1], out[2 * i] = meta(key, ARGV[1], ARGV[i + 1])
+  local epoch, last = meta(key, ARGV[1], ARGV[2 * i])
+  local seen = tonumber(ARGV[2 * i + 1])
+  out[2 * i - 1], out[2 * i] = epoch, seen ~= last and jumped(key, seen) == last and seen or last
 end
 return out
 `);

@@ -108,6 +108,8 @@ export interface HistoryPage {
    * the first of these, or the end of the stream. A page that is not has no publications.
    */
   readonly whole: boolean;
+  /** Whether the stream is known to have lost what came up to `after`; where the engine can tell. */
+  readonly lost?: boolean;
   /** The engine's clock when it read: all up to `position` is not younger. Where it can tell. */
   readonly time?: number;
 }
@@ -234,9 +236,14 @@ export interface Engine {
    * ask.
    *
    * @param topics At most 512 topics with history.
+   * @param seen The offset up to which this server has followed each of them: it may be answered where nothing
+   * was published since, though the stream goes on at a higher one.
    * @returns Their positions, in the same order.
    */
-  positions?(topics: readonly EngineTopic[]): Awaitable<readonly Position[]>;
+  positions?(
+    topics: readonly EngineTopic[],
+    seen: readonly number[],
+  ): Awaitable<readonly Position[]>;
   /**
    * Begins a new epoch, since something of this one is known to be lost; unless there is another already.
    *

@@ -82,7 +82,7 @@ export type PageVerdict =
  */
 export function judgePage(page: HistoryPage, epoch: string, after: number): PageVerdict {
   if (page.position.epoch !== epoch) return "epoch";
-  if (page.position.offset < after) return "behind";
+  if (page.position.offset < after || page.lost === true) return "behind";
   return page.whole ? "whole" : "hole";
 }
 
@@ -144,6 +144,8 @@ export class Recovery {
    * @returns What to do now.
    */
   take(page: HistoryPage): RecoveryStep {
+    // What a subscriber says that it has seen is no evidence: the server knows what it has seen itself.
+    if (page.lost === true) return "lost";
     const verdict = judgePage(page, this.epoch, this.next);
     if (verdict === "epoch" || verdict === "behind") return "stale";
     if (verdict === "hole") return "lost";

@@ -182,7 +182,7 @@ export class Upstream {
     const era = this.#era;
     const asked = topics.map(({ reached }) => reached.offset);
     proceed(
-      () => this.#host.engine.positions!(topics),
+      () => this.#host.engine.positions!(topics, asked),
       (positions) => {
         if (era !== this.#era) return;
         topics.forEach((topic, i) => topic.checked(positions[i], asked[i]));

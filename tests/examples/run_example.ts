@@ -34,11 +34,13 @@ export class RunningExample {
    * @param permissions What it needs under Deno.
    */
   static start(name: string, flags: string[], permissions = ["net", "read"]): RunningExample {
-    const allow = runtime === "deno"
-      ? ["--no-prompt", ...permissions.map((it) => `--allow-${it}`)]
-      : [];
+    const commands = {
+      deno: ["run", "--no-prompt", ...permissions.map((it) => `--allow-${it}`)],
+      bun: ["run"],
+      node: ["--disable-warning=ExperimentalWarning"],
+    };
     return new RunningExample(
-      spawn(process.execPath, ["run", ...allow, `${examples}${name}`, ...flags], {
+      spawn(process.execPath, [...commands[runtime], `${examples}${name}`, ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, NO_COLOR: "1" },
       }),

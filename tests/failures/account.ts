@@ -14,9 +14,14 @@ export interface Publishing {
   offset?: number;
 }
 
+/** More offsets than are published here: an engine that leaves out as many does so on purpose. */
+const LEAP = 1e8;
+
 interface Seat {
   /** Where it stands; null before the first delivery, and after it was told that something is lost. */
   last: { epoch: string; offset: number } | null;
+  /** Offsets that the engine has left out, as it does when another Redis takes over. */
+  leaps: { epoch: string; after: number; to: number }[];
   readonly texts: Set<string>;
 }
 
@@ -50,10 +55,12 @@ export class Account {
   readonly #texts = new Map<string, string>();
   readonly #places = new Map<string, string>();
   readonly #refused = new Set<string>();
+  /** Where each text was delivered. */
+  readonly #delivered = new Map<string, { epoch: string; offset: number }>();
 
   /** @param subscriber One that is subscribed from now on. */
   seat(subscriber: string): void {
-    this.#seats.set(subscriber, { last: null, texts: new Set() });
+    this.#seats.set(subscriber, { last: null, leaps: [], texts: new Set() });
   }
 
   /** @param subscriber One whose server is gone. */
@@ -73,19 +80,22 @@ export class Account {
     if (seat.texts.has(text)) this.#wrong("repeated", `${subscriber} was given ${text} again`);
     seat.texts.add(text);
     this.#place(text, epoch, offset);
+    this.#delivered.set(text, { epoch, offset });
     const { last } = seat;
     seat.last = { epoch, offset };
     if (this.#refused.has(text)) this.#wrong("untrue", `${text} was refused, and delivered`);
     if (last === null) return;
     const here = `${subscriber}: ${text} at ${epoch}/${offset} after ${last.epoch}/${last.offset}`;
-    if (last.epoch !== epoch || offset > last.offset + 1) this.#wrong("lost", here);
+    if (last.epoch === epoch && offset > last.offset + LEAP) {
+      seat.leaps.push({ epoch, after: last.offset, to: offset });
+    } else if (last.epoch !== epoch || offset > last.offset + 1) this.#wrong("lost", here);
     else if (offset <= last.offset) this.#wrong("outOfOrder", here);
   }
 
   /** @param subscriber One that was told that something is lost. */
   interrupt(subscriber: string): void {
     this.interrupted++;
-    this.#seats.get(subscriber)!.last = null;
+    Object.assign(this.#seats.get(subscriber)!, { last: null, leaps: [] });
   }
 
   /** @param publishing What a server was told of its publication. */
@@ -100,6 +110,22 @@ export class Account {
       if (given) this.#wrong("untrue", `${text} was delivered, and refused`);
     } else {
       this.unknown++;
+    }
+  }
+
+  /**
+   * Once all is quiet: who was not told of a loss must not have been led over what others here were given. What
+   * only a server knew that was killed together with the Redis, nobody can tell.
+   */
+  settle(): void {
+    for (const [subscriber, { leaps }] of this.#seats) {
+      for (const { epoch, after, to } of leaps.splice(0)) {
+        for (const [text, given] of this.#delivered) {
+          if (given.epoch !== epoch || given.offset <= after || given.offset >= to) continue;
+          if (![...this.#seats.values()].some(({ texts }) => texts.has(text))) continue;
+          this.#wrong("lost", `${subscriber}: ${text} at ${epoch}/${given.offset}`);
+        }
+      }
     }
   }
 

@@ -83,6 +83,7 @@ class Trial {
     } catch (error) {
       problems.push((error as Error).message);
     }
+    account.settle();
     if (this.#sum() > before.wrong) problems.push(...account.details.splice(0));
     const told = account.interrupted - before.interrupted;
     if (fault.loses === false && told > 0) {

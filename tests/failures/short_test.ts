@@ -49,6 +49,7 @@ for (const { name, faults, engineOf, start, missing } of SETTINGS) {
           await arrived("after");
           for (const server of servers) server.pause();
           await arrived("end");
+          account.settle();
           assertEquals([account.faults, account.details], [NOTHING_WRONG, []]);
           if (fault.loses !== "maybe") {
             assertEquals(account.interrupted > 0, fault.loses, `${account}`);
@@ -88,6 +89,7 @@ describe("servers of both runtimes publish all the time; one Redis", () => {
       await patiently(everywhere(account, () => marks("after")), "after");
       for (const server of servers) server.say("pause");
       await patiently(everywhere(account, () => marks("end")), "the end");
+      account.settle();
       assertEquals([account.faults, account.details], [NOTHING_WRONG, []]);
       assertEquals(account.interrupted, 0);
       assert(account.accepted > 0);

@@ -70,6 +70,11 @@ describe("another Redis takes over", () => {
     assertEquals(await after(then, epoch, 4), null);
     assertEquals(await after(then, epoch, 5), null);
     assertEquals(await after(then, epoch, given[0]), ["5", "6"]);
+    assertEquals((await then.read(TOPIC, { epoch, after: 5, limit: 0 })).lost, true);
+    // A server that has seen them and publishes has all others told.
+    const seen = { epoch, offset: 5 };
+    await then.publish(TOPIC, { data: "7", id: "takeover.7" }, seen);
+    assert((await then.read(TOPIC, { limit: 0 })).position.epoch !== epoch);
 
     outside.disconnect();
     await Promise.all([before.close(), then.close()]);
@@ -90,6 +95,9 @@ describe("another Redis takes over", () => {
       const engine = await start(redis);
       assertEquals(await after(engine, epoch, 1), ["2"]);
       assertEquals(await after(engine, epoch, 2), []);
+      // A server that has followed it needs to read nothing.
+      assertEquals(await engine.positions!([TOPIC], [2]), [{ epoch, offset: 2 }]);
+      assert((await engine.positions!([TOPIC], [1]))[0].offset > 2);
       await engine.close();
     }
     const last = await start(redis);

@@ -11,13 +11,16 @@ const EMPTY = new Uint8Array(0);
 const ASCII_MASK = 0x80808080 | 0;
 
 /**
- * Free buffers to assemble texts in, by size. A text leaves its buffer as a string, so the next text can
- * use the buffer; the buffer of a binary message becomes the listener's own.
+ * Free buffers to assemble messages in, by size. A text leaves its buffer as a string, so the next text can
+ * use the buffer; the buffer of a binary message becomes the listener's own, unless copying it costs less
+ * than a fresh buffer does.
  */
 const SPARE_SIZES = [64 * 1024, 256 * 1024, 1024 * 1024];
 const spares: (Uint8Array | undefined)[] = SPARE_SIZES.map(() => undefined);
 /** Below this size a new buffer costs less than a large one that is hardly used. */
 const LEAST_SPARE_USE = 16 * 1024;
+/** From this size on, a copy made in one go costs less than a fresh buffer that is filled piece by piece. */
+const LEAST_COPIED = 512 * 1024;
 
 function takeSpare(size: number): Uint8Array {
   const tier = SPARE_SIZES.findIndex((it) => it >= size);
@@ -58,18 +61,22 @@ export class MessageAssembly {
   readonly #validator: Utf8Validator | null;
   // Whether the bytes themselves become the listener's.
   readonly #owned: boolean;
+  readonly #buffersAreSlow: boolean;
+  #pooled = false;
 
   /**
    * Makes an empty message.
    *
    * @param opcode Text or binary.
    * @param rsv The reserved bits of the first frame.
+   * @param buffersAreSlow Whether this runtime makes buffers so slowly that a large message is better copied.
    */
-  constructor(opcode: number, rsv: number) {
+  constructor(opcode: number, rsv: number, buffersAreSlow = false) {
     this.opcode = opcode;
     this.rsv = rsv;
     this.#validator = opcode === Opcode.TEXT && rsv === 0 ? new Utf8Validator() : null;
     this.#owned = opcode === Opcode.BINARY && rsv === 0;
+    this.#buffersAreSlow = buffersAreSlow;
   }
 
   /** The bytes that have come so far. */
@@ -96,9 +103,15 @@ export class MessageAssembly {
     if (needed <= full.length) return;
     let size = Math.min(expected, Math.max(maxReserve, needed * GROWTH));
     if (!final) size = Math.max(size, needed * 2);
-    this.#bytes = this.#owned ? allocate(size) : takeSpare(size);
+    const pooled = !this.#owned || this.#isCopied(size);
+    this.#bytes = pooled ? takeSpare(size) : allocate(size);
     if (this.length > 0) this.#bytes.set(full.subarray(0, this.length));
-    if (!this.#owned) releaseSpare(full);
+    if (this.#pooled) releaseSpare(full);
+    this.#pooled = pooled;
+  }
+
+  #isCopied(size: number): boolean {
+    return this.#buffersAreSlow && size >= LEAST_COPIED && size <= SPARE_SIZES.at(-1)!;
   }
 
   /**
@@ -129,13 +142,14 @@ export class MessageAssembly {
    */
   finish(): Uint8Array {
     if (this.#validator?.complete === false) throw notUtf8();
+    if (!this.#owned) return this.bytes;
     // The listener may keep the bytes, which must not keep more memory alive than they show.
-    return this.#owned && this.length < this.#bytes.length ? this.bytes.slice() : this.bytes;
+    return this.#pooled || this.length < this.#bytes.length ? this.bytes.slice() : this.bytes;
   }
 
   /** Gives the buffer back, unless it has become the listener's. */
   release(): void {
-    if (!this.#owned) releaseSpare(this.#bytes);
+    if (this.#pooled) releaseSpare(this.#bytes);
     this.#bytes = EMPTY;
   }
 }

@@ -303,7 +303,11 @@ export class Receiver {
   }
 
   #beginFragment(): void {
-    const message = this.#message ??= new MessageAssembly(header.opcode, header.rsv);
+    const message = this.#message ??= new MessageAssembly(
+      header.opcode,
+      header.rsv,
+      this.#shareBuffers,
+    );
     if (++message.fragments > this.#maxFragments) {
       throw new ProtocolError(
         CloseCode.POLICY_VIOLATION,

@@ -41,7 +41,8 @@ export interface ReceiverOptions {
   /**
    * Whether binary messages of up to 1 KiB that came in one read may be views of one buffer of at most
    * 4 KiB, which is faster where buffers are slow to make. Such a message can be kept and changed; to
-   * transfer its buffer, make a copy with `slice()` first. Default false.
+   * transfer its buffer, make a copy with `slice()` first. A binary message that comes in pieces, of 512 KiB
+   * to 1 MiB, is put together in a buffer that is used again, and copied. Default false.
    */
   shareBuffers?: boolean;
   /**

@@ -328,6 +328,21 @@ describe("receiver: memory", () => {
     assertEquals([own.length, last.length], [0, 4]);
   });
 
+  it("with shareBuffers, large messages in pieces have a buffer of their own each", () => {
+    for (const size of [500_000, 700_000, 1 << 20]) {
+      const { receiver, recorder } = record({ shareBuffers: true });
+      for (const value of [1, 2]) {
+        const whole = clientFrame(2, new Uint8Array(size).fill(value));
+        for (const chunk of cut(whole, [200_000, 400_000])) receiver.push(chunk.slice());
+      }
+      for (const [i, [, data]] of recorder.events.entries()) {
+        assert(data instanceof Uint8Array && data.buffer.byteLength === size);
+        assert(data.length === size && data.every((byte) => byte === i + 1));
+      }
+      assertEquals(recorder.events.length, 2);
+    }
+  });
+
   it("with ownsChunks, a large message at the end of its chunk is a view of it, and others are copies", () => {
     const large = (size: number) => clientFrame(2, new Uint8Array(size).fill(7));
     const rows: [what: string, chunk: Uint8Array, views: boolean[], detached: boolean][] = [
@@ -375,6 +390,21 @@ describe("receiver: memory", () => {
       }
       for (const chunk of cut(clientFrame(1, "b".repeat(20)), [10])) receiver.push(chunk);
       assertEquals(recorder.events[0][1], new Uint8Array(20).fill(0x61));
+    }
+  });
+
+  it("with shareBuffers, large messages in pieces have a buffer of their own each", () => {
+    for (const size of [500_000, 700_000, 1 << 20]) {
+      const { receiver, recorder } = record({ shareBuffers: true });
+      for (const value of [1, 2]) {
+        const whole = clientFrame(2, new Uint8Array(size).fill(value));
+        for (const chunk of cut(whole, [200_000, 400_000])) receiver.push(chunk.slice());
+      }
+      for (const [i, [, data]] of recorder.events.entries()) {
+        assert(data instanceof Uint8Array && data.buffer.byteLength === size);
+        assert(data.length === size && data.every((byte) => byte === i + 1));
+      }
+      assertEquals(recorder.events.length, 2);
     }
   });
 
