@@ -110,8 +110,11 @@ async function open(
     for (let redirects = 0;; redirects++) {
       const outcome = await attempt(carrier, target, settings, giveUp.signal, ended);
       if ("connection" in outcome) return outcome.connection;
+      // An answer of which not all had come.
+      signal?.throwIfAborted();
       const next = nextTarget(target, outcome, redirects < maxRedirects, settings);
       if (typeof next === "string") throw refusal(target, outcome, next);
+      giveUp.signal.throwIfAborted();
       target = next;
     }
   } finally {

@@ -161,11 +161,13 @@ for (const variant of transports) {
         Array.from({ length: 100 }, () => RawClient.connect(besieged.url)),
       );
       for (const client of clients) client.write(upgradeRequest().slice(0, -2));
+      using silent = await RawClient.connect(besieged.url);
       await besieged.check();
       for (const client of clients) client.write("X-More: 1\r\n");
       await besieged.check();
       if (variant.engine === "tcp") {
         for (const client of clients) assertEquals((await client.response()).status, 408);
+        await silent.end();
       }
       for (const client of clients) client[Symbol.dispose]();
     });

@@ -17,7 +17,7 @@ const COMMANDS = {
 type Runtime = keyof typeof COMMANDS;
 
 /** How a program is run on a runtime, that of this process or another. */
-function command(runtime: Runtime): string[] {
+export function commandOf(runtime: Runtime): string[] {
   const program = runtime === ownRuntime ? process.execPath : `${root}node_modules/.bin/${runtime}`;
   return [program, ...COMMANDS[runtime]];
 }
@@ -61,13 +61,13 @@ export class ServerProcess {
     { runtime = ownRuntime, transport, script = "examples/echo.ts", flags = [] }: ServerOptions,
   ): Promise<ServerProcess> {
     const more = ["--port", "0", "--transport", transport, ...flags];
-    return await ServerProcess.spawn([...command(runtime), `${root}${script}`, ...more]);
+    return await ServerProcess.spawn([...commandOf(runtime), `${root}${script}`, ...more]);
   }
 
   /** Starts an echo on a server of `node:http`, or of `node:https` with `--cert` and `--key`. */
   static async startMount(runtime: Runtime, flags: string[]): Promise<ServerProcess> {
     const script = `${root}bench/servers/duet_mount.ts`;
-    return await ServerProcess.spawn([...command(runtime), script, ...flags]);
+    return await ServerProcess.spawn([...commandOf(runtime), script, ...flags]);
   }
 
   /** Starts any server that prints "listening on" and its URL, and waits until it does. */

@@ -286,6 +286,49 @@ for (const secure of [false, true]) {
 }
 
 describe("handleUpgrade()", () => {
+  it("counts nobody who had left when the application was done with the request", async () => {
+    let count = 0;
+    const server = new WebSocketServer({
+      transport: "tcp",
+      debug: 0,
+      onConnect: () => void count++,
+    });
+    const done = Promise.withResolvers<void>();
+    const app = createServer();
+    app.on("upgrade", async (request, socket, head) => {
+      socket.on("error", () => {});
+      client.reset();
+      await new Promise((resolve) => socket.once("close", resolve));
+      server.handleUpgrade(request, socket, head);
+      done.resolve();
+    });
+    app.listen(0, "127.0.0.1");
+    await once(app, "listening");
+    const { port } = app.address() as { port: number };
+    using client = await RawClient.connect(`ws://127.0.0.1:${port}`);
+    client.write(upgradeRequest());
+    await patiently(done.promise, "a client that leaves");
+    assertEquals([count, server.connections.size], [0, 0]);
+    await server.shutdown();
+    app.close();
+  });
+
+  it("answers 400 to what a lenient parser has let through", async () => {
+    const server = new WebSocketServer({ transport: "tcp", debug: 0 });
+    const app = createServer({ insecureHTTPParser: true });
+    app.on("upgrade", (request, socket, head) => server.handleUpgrade(request, socket, head));
+    app.listen(0, "127.0.0.1");
+    await once(app, "listening");
+    const { port } = app.address() as { port: number };
+    const { status } = await RawClient.ask(
+      `ws://127.0.0.1:${port}`,
+      upgradeRequest({ "X-Odd": "a\x01b" }),
+    );
+    assertEquals(status, 400);
+    await server.shutdown();
+    app.close();
+  });
+
   it("is of our own engine only, and wants the arguments of the event", () => {
     const code = (act: () => void): string => {
       try {

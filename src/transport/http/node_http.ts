@@ -115,7 +115,7 @@ export class NodeHttpTransport implements Transport {
       if (out.headersSent) out.destroy();
       else out.writeHead(500, INTERNAL_ERROR).end("Internal Server Error\n");
     }
-    if (!out.closed) await once(out, "close");
+    if (!out.closed) await new Promise((resolve) => out.once("close", resolve));
   }
 
   async #decide(

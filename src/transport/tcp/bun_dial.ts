@@ -20,6 +20,7 @@ export async function dialBun(options: DialOptions): Promise<void> {
     const addresses = dns.promises.lookup(hostname, { all: true });
     if ((await unlessAborted(addresses, signal)).length > AT_ONCE) return await dialNode(options);
   }
+  signal.throwIfAborted();
   await connect(options);
 }
 

@@ -1,4 +1,5 @@
 import { WebSocketError } from "../../base/errors.ts";
+import { unlessAborted } from "../../base/signal.ts";
 import { denoApi, type DenoConn } from "../deno_api.ts";
 import { DenoByteSocket } from "./deno_byte_socket.ts";
 import type { DialOptions, DialTls } from "./dial.ts";
@@ -18,17 +19,14 @@ export async function dialDeno(options: DialOptions): Promise<void> {
     conn.close();
     throw signal.reason;
   }
-  const socket = new DenoByteSocket(conn, tls !== undefined);
+  const socket = new DenoByteSocket(conn, tls !== undefined, options.report);
   options.opened(socket);
-  socket.read().catch((error) => {
-    options.report(error);
-    socket.destroy();
-  });
+  socket.read();
 
   async function connect({ port, unix }: DialOptions): Promise<DenoConn> {
     const plain = unix === undefined
       ? await denoApi().connect({ hostname, port, signal, autoSelectFamily: true })
-      : await denoApi().connect({ transport: "unix", path: unix });
+      : await heeding(signal, denoApi().connect({ transport: "unix", path: unix }));
     if (tls === undefined) return plain;
     try {
       return await handshake(await denoApi().startTls(plain, trust(tls)), signal);
@@ -45,7 +43,18 @@ function trust({ servername, ca }: DialTls): { hostname: string; caCerts?: strin
 
 async function connectTls({ port, signal }: DialOptions, tls: DialTls): Promise<DenoConn> {
   const { cert, key } = tls as { cert: string; key: string };
-  return await handshake(await denoApi().connectTls({ ...trust(tls), port, cert, key }), signal);
+  const connecting = denoApi().connectTls({ ...trust(tls), port, cert, key });
+  return await handshake(await heeding(signal, connecting), signal);
+}
+
+/** Waits for a connection that Deno cannot be told to give up; one that comes too late is closed. */
+async function heeding(signal: AbortSignal, connecting: Promise<DenoConn>): Promise<DenoConn> {
+  try {
+    return await unlessAborted(connecting, signal);
+  } catch (error) {
+    connecting.then(closeQuietly, () => {});
+    throw error;
+  }
 }
 
 /** Deno does the handshake with the first read or write, where a failure would look like an end. */

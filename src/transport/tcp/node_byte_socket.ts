@@ -86,12 +86,17 @@ export class NodeByteSocket implements ByteSocket, Expiring {
 
   /** Hands over what has been read. */
   take(chunk: Uint8Array): void {
+    if (!this.#hand(chunk)) this.#pause();
+  }
+
+  #hand(chunk: Uint8Array): boolean {
     try {
-      if (!this.#closed && !this.sink.data(chunk)) this.#pause();
+      return this.#closed || this.sink.data(chunk);
     } catch (error) {
       // Out of here it would end the process.
       this.#host.report(error);
       this.destroy();
+      return true;
     }
   }
 
@@ -161,7 +166,7 @@ export class NodeByteSocket implements ByteSocket, Expiring {
       const chunk: Uint8Array | null = this.#closed ? null : this.native.read();
       if (chunk === null) break;
       // A socket that is not paused has told of it.
-      if (this.#paused) this.sink.data(chunk);
+      if (this.#paused) this.#hand(chunk);
     }
     this.#gone();
   }

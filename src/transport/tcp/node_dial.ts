@@ -12,6 +12,8 @@ import { openTunnel } from "./tunnel.ts";
 export async function dialNode(options: DialOptions): Promise<void> {
   const { hostname, port, unix, tls, proxy, signal } = options;
   const tunnel = proxy && await openTunnel(proxy, options);
+  if (signal.aborted) tunnel?.destroy();
+  signal.throwIfAborted();
   const where = unix === undefined
     ? { host: hostname, port, autoSelectFamily: true }
     : { path: unix };

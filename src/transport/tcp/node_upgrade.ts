@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { WebSocketError } from "../../base/errors.ts";
-import { formatFields } from "../../protocol/mod.ts";
 import { incomingOf, keepIncoming } from "../incoming.ts";
 import type { Peer, Prepared, TransportHost, UpgradeEvent } from "../transport.ts";
 import { NodeByteSocket } from "./node_byte_socket.ts";
@@ -37,23 +36,32 @@ export function openUpgrade(
       "Cannot upgrade this socket twice: another listener of the upgrade event has done so. Have one listener look at the request, and call handleUpgrade() once.",
     );
   }
-  // Its client has left while the application was at work: nobody is there to be let in.
-  if (socket.destroyed) return;
-  const { method, url, httpVersion, rawHeaders } = request;
-  const fields: [string, string][] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) fields.push([rawHeaders[i], rawHeaders[i + 1]]);
-  const text = `${method} ${url} HTTP/${httpVersion}\r\n${formatFields(fields)}\r\n`;
   const native = socket as Socket;
+  // Who has left while the application was looking at the request would not be told of again.
+  if (native.destroyed) return;
   keepIncoming(native, request);
   // What was to keep HTTP's connections from idling does not hold for this one.
   native.setTimeout?.(0);
   const secure = (native as { encrypted?: boolean }).encrypted === true;
   const taken = new NodeByteSocket(native, secure, host);
   openTcp(taken, host, prepared === undefined ? taken : peerOf(taken, prepared), true);
-  const bytes = Buffer.from(text, "latin1");
+  const bytes = headOf(request);
   taken.take(head.length === 0 ? bytes : Buffer.concat([bytes, head]));
   // Of an end that has come by then, the socket does not tell again.
   if (native.readableEnded) taken.peerEnds();
+}
+
+/** What must not be in a line of a head; a parser may be lenient, and characters be more than a byte. */
+const WRONG = /[^\t\x20-\x7e\x80-\xff]/g;
+
+/** Writes a request's head again. What is wrong in it stays wrong, so that it is answered 400. */
+function headOf({ method, url, httpVersion, rawHeaders }: UpgradeEvent[0]): Buffer {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+  }
+  const head = lines.map((line) => `${line.replace(WRONG, "\0")}\r\n`).join("");
+  return Buffer.from(`${head}\r\n`, "latin1");
 }
 
 /** The peer of whom the application says something beforehand. */
