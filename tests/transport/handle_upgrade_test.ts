@@ -6,7 +6,13 @@ import type { Socket } from "node:net";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, permessageDeflate, type RefusedError } from "../../client/mod.ts";
-import { WebSocketError, WebSocketServer, type WebSocketServerOptions } from "../../mod.ts";
+import {
+  type ConnectionInit,
+  WebSocketConnection,
+  WebSocketError,
+  WebSocketServer,
+  type WebSocketServerOptions,
+} from "../../mod.ts";
 import { clientFrame } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { patiently } from "../support/patience.ts";
@@ -236,6 +242,28 @@ for (const secure of [false, true]) {
       assertEquals(await ends.next(), 1006);
       await server.shutdown();
       app.close();
+    });
+
+    it("a connection whose data cannot be set gives its seat back, which is told once", async () => {
+      class Fixed extends WebSocketConnection {
+        constructor(init: ConnectionInit) {
+          super(init);
+          Object.defineProperty(this, "data", { value: "fixed", writable: false });
+        }
+      }
+      const errors: string[] = [];
+      await using it = await mount(secure, {
+        connectionClass: Fixed,
+        maxConnections: 1,
+        onError: (_server, error) => void errors.push(error.message),
+      });
+      it.app.removeAllListeners("upgrade").on("upgrade", (request, socket, head) => {
+        it.server.handleUpgrade(request, socket, head, { data: "another" });
+      });
+      for (let i = 1; i <= 2; i++) {
+        assertEquals((await RawClient.ask(it.url, upgradeRequest())).status, 500);
+        assertEquals(errors.length, i);
+      }
     });
 
     it("leaves the application's server alone when it shuts down", async () => {
