@@ -60,14 +60,14 @@ export class Requests<S, C extends WebSocketConnection> {
 }
 
 /**
- * Tells whether the body of a response is somebody's already. Bun calls one that is locked used; to ask it for the
- * body itself would cost it what it knows of the length.
+ * Tells whether the body of a response is somebody's already. To ask Bun or Deno for the body itself would cost them
+ * what they know of its length, so there it is somebody's once it has been read from.
  *
  * @param response The response.
  * @returns Whether it cannot be sent.
  */
 export function isUsed(response: Response): boolean {
-  return response.bodyUsed || currentRuntime() !== "bun" && response.body?.locked === true;
+  return response.bodyUsed || currentRuntime() === "node" && response.body?.locked === true;
 }
 
 /** Refuses what cannot be sent: an engine may have no other way out than to end the process. */

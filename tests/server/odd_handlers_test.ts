@@ -190,7 +190,7 @@ for (const variant of variants) {
     it("a Response whose body somebody reads already is answered 500, it is told once, and others are served", async () => {
       const locked = () => {
         const response = new Response("page", { status: 403 });
-        void response.body!.getReader();
+        void response.body!.getReader().read();
         return response;
       };
       await using served = await serve(variant, {
