@@ -62,7 +62,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/transport/http/"],
   ["src/connection/"],
   ["src/topics/", "src/client/"],
-  ["src/server/", "src/redis/", "src/nats/"],
+  ["src/server/", "src/engines/"],
+  ["src/redis/", "src/nats/"],
   ["src/centrifuge/", "src/testing/"],
   ["src/"],
 ];

@@ -178,8 +178,7 @@ async function connect(link: Link, id: number, asked: ConnectCommand): Promise<u
     link.connected({ id, connect });
     return undefined;
   } catch (error) {
-    // It may try again, with another token say.
-    if (link.state === "connecting") link.state = "new";
+    link.notConnected();
     for (const topic of link.granted.keys()) link.subscriptions.unsubscribe(topic);
     link.granted.clear();
     throw error;

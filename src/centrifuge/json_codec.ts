@@ -2,7 +2,7 @@ import { type Codec, Malformed, shared } from "./codec.ts";
 import { members } from "./json_members.ts";
 import type { Command, Reply } from "./messages.ts";
 import { asJson, type Data } from "./data.ts";
-import { COMMAND, type Field, type Kind, REPLY, Schema } from "./schema.ts";
+import { COMMAND, type Field, type Kind, MAX_ENTRIES, REPLY, Schema } from "./schema.ts";
 
 type Values = Record<string, unknown>;
 
@@ -47,7 +47,11 @@ function readField(raw: string, { kind, shape }: Field): unknown {
   if (!raw.startsWith("{")) throw new Malformed("a value is no object");
   // A key may be any name, "__proto__" too.
   const map: Values = Object.create(null);
-  for (const [key, value] of members(raw)) map[key] = readValue(value, kind);
+  let entries = 0;
+  for (const [key, value] of members(raw)) {
+    if (++entries > MAX_ENTRIES) throw new Malformed("a map has too many entries");
+    map[key] = readValue(value, kind);
+  }
   return map;
 }
 

@@ -97,6 +97,7 @@ export class Link implements Subscriber, ClientLink {
     this.#due = performance.now() + host.settings.connectTimeout * 1000;
     this.#pipeline = new Pipeline({
       max: host.settings.maxCommands,
+      isFull: () => this.bufferedAmount > this.highWaterMark,
       execute: (command) => host.execute(this, command),
       pause: () => this.connection.pause(),
       resume: () => this.connection.resume(),
@@ -111,6 +112,11 @@ export class Link implements Subscriber, ClientLink {
     if (this.state !== "ended") this.#pipeline.receive(this.codec.commands(data));
   }
 
+  /** What waited to be sent has gone. */
+  drained(): void {
+    this.#pipeline.goOn();
+  }
+
   /** The connection has ended. */
   ended(code: number, reason: string): void {
     const was = this.state;
@@ -121,6 +127,10 @@ export class Link implements Subscriber, ClientLink {
     this.#tell("onDisconnect", () => onDisconnect?.(this.client, code, reason));
   }
   #wasConnected = false;
+
+  #hasEnded(): boolean {
+    return this.state === "ended";
+  }
 
   #stop(): void {
     if (this.state === "connected") this.#wasConnected = true;
@@ -174,6 +184,7 @@ export class Link implements Subscriber, ClientLink {
   connected(answer: Reply): void {
     this.reply(answer);
     this.#flush();
+    if (this.#hasEnded()) return;
     this.state = "connected";
     const { ping } = this.host.settings;
     this.#due = performance.now() + ping * (0.5 + Math.random() / 2) * 1000;
@@ -181,6 +192,13 @@ export class Link implements Subscriber, ClientLink {
     this.#held = [];
     for (const message of held) this.deliver(message);
     this.host.joined(this);
+  }
+
+  /** The client was not let in: it may try again, with another token say, while there is time. */
+  notConnected(): void {
+    if (this.state !== "connecting") return;
+    this.state = "new";
+    if (performance.now() >= this.#due) this.end(...End.STALE);
   }
 
   // What topics ask for.
@@ -337,12 +355,11 @@ export class Link implements Subscriber, ClientLink {
     if (this.state === "ended") return;
     if (now >= this.#pongDue) {
       // Nothing is read of a client whose commands are at work.
-      if (!this.#pipeline.isPaused) return this.end(...End.NO_PONG);
+      if (!this.#pipeline.isBusy) return this.end(...End.NO_PONG);
       this.#pongDue = now + this.host.settings.pong * 1000;
     }
     if (now >= this.#due) {
       if (this.state === "new") return this.end(...End.STALE);
-      this.#due = now + this.host.settings.ping * 1000;
       if (this.state === "connected") this.#ping(now);
     }
     if (date >= this.#ends) return this.end(...End.EXPIRED);
@@ -352,6 +369,7 @@ export class Link implements Subscriber, ClientLink {
   }
 
   #ping(now: number): void {
+    this.#due = now + this.host.settings.ping * 1000;
     this.deliver(this.codec.ping);
     if (this.#pongDue === Infinity) this.#pongDue = now + this.host.settings.pong * 1000;
   }

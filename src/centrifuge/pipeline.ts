@@ -9,6 +9,8 @@ const TURN = 64;
 export interface PipelineOwner {
   /** Commands that may be at work at once. */
   readonly max: number;
+  /** Tells whether so much waits to be sent that nothing more is to be begun before {@linkcode Pipeline.goOn}. */
+  isFull(): boolean;
   /** Executes a command. Never rejects. */
   execute(command: Command): Promise<void>;
   /** No further message is to come. */
@@ -20,13 +22,13 @@ export interface PipelineOwner {
 
 /**
  * The commands of one client: those about one topic one after the other, others at once up to a bound, and
- * what comes behind `connect` after that. While more have come than may be at work the connection is not
- * read.
+ * what comes behind `connect` after that. While more have come than may be at work, or than can be answered,
+ * the connection is not read.
  */
 export class Pipeline {
   readonly #owner: PipelineOwner;
-  /** Whether the connection is not read. */
-  isPaused = false;
+  // Whether the connection is not read.
+  #isPaused = false;
   // The commands of a message that have not been begun.
   #batch: Iterator<Command, void> | null = null;
   // The last command of each topic.
@@ -54,6 +56,16 @@ export class Pipeline {
     this.#pump();
   }
 
+  /** Whether the connection is not read since commands are at work, and not since its client reads nothing. */
+  get isBusy(): boolean {
+    return this.#isPaused && (this.#running > 0 || this.#yielding);
+  }
+
+  /** What waited to be sent has gone. */
+  goOn(): void {
+    this.#pump();
+  }
+
   /** Begins nothing more. */
   end(): void {
     this.#ended = true;
@@ -63,7 +75,7 @@ export class Pipeline {
   #pump(): void {
     if (this.#batch === null || this.#yielding) return;
     try {
-      while (this.#running < this.#owner.max && !this.#alone) {
+      while (this.#running < this.#owner.max && !this.#alone && !this.#owner.isFull()) {
         if (++this.#begun > TURN) return this.#yield();
         const { done, value } = this.#batch.next();
         if (done) {
@@ -95,8 +107,8 @@ export class Pipeline {
   }
 
   #setPaused(paused: boolean): void {
-    if (this.isPaused === paused || this.#ended) return;
-    this.isPaused = paused;
+    if (this.#isPaused === paused || this.#ended) return;
+    this.#isPaused = paused;
     if (paused) this.#owner.pause();
     else this.#owner.resume();
   }

@@ -4,7 +4,7 @@ import type { Command, Reply } from "./messages.ts";
 import type { Data } from "./data.ts";
 import { ProtobufReader } from "./protobuf_reader.ts";
 import { ProtobufWriter, WireType } from "./protobuf_writer.ts";
-import { COMMAND, type Field, type Kind, REPLY, Schema } from "./schema.ts";
+import { COMMAND, type Field, type Kind, MAX_ENTRIES, REPLY, Schema } from "./schema.ts";
 
 type Values = Record<string, unknown>;
 
@@ -16,6 +16,7 @@ function* commands(message: string | Uint8Array): Generator<Command, void> {
 
 function readMessage(reader: ProtobufReader, schema: Schema): Values {
   const values: Values = {};
+  let entries = 0;
   while (!reader.done) {
     const tag = reader.uint32();
     const field = schema.byNumber.get(tag >>> 3);
@@ -24,7 +25,9 @@ function readMessage(reader: ProtobufReader, schema: Schema): Values {
     // A client of a later version may send fields that are not known here.
     if (field === undefined) reader.skip(type);
     else if (type !== wireType(field)) throw new Malformed(`${field.name} has another type`);
-    else readField(reader, field, values);
+    else if (field.shape === "map" && ++entries > MAX_ENTRIES) {
+      throw new Malformed("a map has too many entries");
+    } else readField(reader, field, values);
   }
   return values;
 }

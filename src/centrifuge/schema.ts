@@ -13,6 +13,9 @@ export interface Field {
   readonly always: boolean;
 }
 
+/** The most entries of a map that is read: beside the data, only these hold much more memory than bytes came. */
+export const MAX_ENTRIES = 16_384;
+
 /** The fields of one message of the protocol; both codecs are made from these. */
 export class Schema {
   readonly fields: readonly Field[];

@@ -1,6 +1,15 @@
 import type { WebSocketError } from "../base/errors.ts";
 import type { DebugLevel, Logger } from "../base/logger.ts";
-import { COUNT, invalid, SIZE, TIME } from "../base/option_values.ts";
+import {
+  COUNT,
+  DURATION,
+  invalid,
+  isRecord,
+  readMembers,
+  SIZE,
+  strangersIn,
+  TIME,
+} from "../base/option_values.ts";
 import { WebSocketConnection } from "../connection/connection.ts";
 import { type ConnectionHandlers, readHandlers } from "../connection/handlers.ts";
 import {
@@ -197,9 +206,9 @@ const TLS_NAMES = ["ca", "cert", "key", "servername", "rejectUnauthorized"];
 
 const readTls: Reader<ReadTls> = (value, name) => {
   const takes = `{ ${TLS_NAMES.join(", ")} }`;
-  if (typeof value !== "object" || value === null) throw invalid(name, value, takes);
-  const { ca, ...others } = value as ClientTls;
-  const unknown = Object.keys(others).find((it) => !TLS_NAMES.includes(it));
+  if (!isRecord(value)) throw invalid(name, value, takes);
+  const { ca, ...others }: ClientTls = readMembers(value, TLS_NAMES);
+  const [unknown] = strangersIn(value, TLS_NAMES);
   if (unknown !== undefined) throw invalid(`${name} with`, unknown, takes);
   const texts = ca === undefined ? [] : [ca].flat();
   for (const [key, text] of Object.entries({ ...others, ca: texts })) {
@@ -249,9 +258,10 @@ const readReconnecting: Reader<ReadReconnecting | undefined> = (value, name) => 
   if (value === false) return undefined;
   const takes = "true, or { minDelay, maxDelay, onFailure }";
   const given = value === true ? {} : value;
-  if (typeof given !== "object" || given === null) throw invalid(name, value, takes);
-  const { minDelay = 0.5, maxDelay = 30, onFailure, ...others } = given as Reconnecting;
-  const [unknown] = Object.keys(others);
+  if (!isRecord(given)) throw invalid(name, value, takes);
+  const names = ["minDelay", "maxDelay", "onFailure"];
+  const { minDelay = 0.5, maxDelay = 30, onFailure }: Reconnecting = readMembers(given, names);
+  const [unknown] = strangersIn(given, names);
   if (unknown !== undefined) throw invalid(`${name} with`, unknown, takes);
   seconds(minDelay, `${name}.minDelay`);
   seconds(maxDelay, `${name}.maxDelay`);
@@ -275,7 +285,7 @@ const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = 
   unix: [readText, undefined],
   proxy: [readProxy, undefined],
   reconnecting: [readReconnecting, undefined],
-  handshakeTimeout: [seconds, 10],
+  handshakeTimeout: [numberIn(DURATION), 10],
   signal: [readSignal, undefined],
   maxRedirects: [numberIn({ low: 0, high: 100, unit: "", whole: true }), 5],
   compressionThreshold: [bytes, 1024],
@@ -305,12 +315,10 @@ const READERS: { [Name in keyof ClientSettings]: [Reader<unknown>, unknown] } = 
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT that names the option and what it takes.
  */
 export function readClientOptions(options: object): ClientSettings {
-  if (typeof options !== "object" || options === null) {
-    throw invalid("options", options, "an object");
-  }
-  const given = options as Record<string, unknown>;
+  if (!isRecord(options)) throw invalid("options", options, "an object");
   const names = Object.keys(READERS);
-  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  const given = readMembers(options, names);
+  const [unknown] = strangersIn(options, names);
   if (unknown !== undefined) throw invalid("option", unknown, names.join(", "));
   if (given.proxy !== undefined && given.unix !== undefined) {
     throw invalid(

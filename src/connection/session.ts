@@ -16,10 +16,10 @@ import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { type ConnectionHandlers, readHandlers } from "./handlers.ts";
 import { Handshake, HandshakeRequest, type Rejection } from "./handshake.ts";
 import type { MessageStreams, StreamSession } from "./message_streams.ts";
-import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { Outbox, type OutboxOwner, UNSET } from "./outbox.ts";
 import type { ConnectionSubscriptions, ConnectionTopics, Position } from "./subscribing.ts";
 import type { TopicSession } from "./topic_members.ts";
-import { checkEvents, Tuning } from "./tuning.ts";
+import { checkEvents, DEFAULT_PONG, Tuning } from "./tuning.ts";
 
 /** What a connection needs of the server. */
 export interface ConnectionHost {
@@ -56,7 +56,7 @@ export class Session
   params: Readonly<Record<string, string | undefined>> | null = null;
   readonly delivery: Delivery;
   readonly outbox: Outbox;
-  readonly tuning: Tuning;
+  #tuning: Tuning | null = null;
   host!: ConnectionHost;
   remote: ClientAddress = NOWHERE;
   secure = false;
@@ -94,7 +94,6 @@ export class Session
     this.server = server;
     this.delivery = new Delivery(this);
     this.outbox = new Outbox(this);
-    this.tuning = new Tuning(this);
   }
 
   // From the accept to the opening.
@@ -110,7 +109,8 @@ export class Session
     this.#peer = peer;
     this.remote = peer.remote;
     this.secure = peer.secure;
-    this.tuning.attach();
+    if (this.outbox.maxSendSize === UNSET) this.outbox.maxSendSize = host.maxSendSize;
+    this.#tuning?.attach();
     checkEvents(this.delivery.handlers, host.transport);
   }
 
@@ -121,6 +121,11 @@ export class Session
     this.delivery.check(read);
     Object.assign(this.delivery.handlers, read);
     this.delivery.claim();
+  }
+
+  /** What may be set on this connection; most are left as they are. */
+  get tuning(): Tuning {
+    return this.#tuning ??= new Tuning(this);
   }
 
   /** What the runtime calls this connection. */
@@ -153,7 +158,12 @@ export class Session
     this.state = "ready";
     this.outbox.channel = channel;
     this.#peer = null;
-    this.tuning.apply(channel);
+    if (this.#tuning === null) {
+      channel.maxRecvSize = this.host.maxRecvSize;
+      channel.compressionThreshold = this.host.compressionThreshold;
+    } else {
+      this.#tuning.apply(channel);
+    }
     this.host.opened(this.connection);
     this.delivery.open(channel);
   }
@@ -311,7 +321,9 @@ export class Session
   // What the delivery tells.
 
   answerPing(payload: Uint8Array): unknown {
-    return this.tuning.answerPing(payload);
+    if (this.host.transport.capabilities.enginePongs) return undefined;
+    const answer = this.#tuning === null ? DEFAULT_PONG : this.#tuning.doPong;
+    return answer?.(this.connection, payload);
   }
 
   delivered(): void {

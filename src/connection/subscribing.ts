@@ -1,5 +1,5 @@
 import type { BinaryData } from "../base/bytes.ts";
-import { invalid } from "../base/option_values.ts";
+import { invalid, isRecord, strangersIn } from "../base/option_values.ts";
 
 /** How far a topic's stream has come. */
 export interface Position {
@@ -98,6 +98,8 @@ export interface ConnectionTopics<Subscriber> {
   ): Promise<PublishResult>;
 }
 
+const SUBSCRIBE_OPTIONS = ["position", "user", "info"];
+
 /**
  * Reads what `subscribe` was given: a position may be a client's, so nothing is taken for granted.
  *
@@ -106,9 +108,9 @@ export interface ConnectionTopics<Subscriber> {
  * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a value that is not right.
  */
 export function readSubscribeOptions(options: SubscribeOptions): SubscribeOptions {
-  if (typeof options !== "object" || options === null) {
-    throw invalid("the options of subscribe()", options, "an object");
-  }
+  if (!isRecord(options)) throw invalid("the options of subscribe()", options, "an object");
+  const [unknown] = strangersIn(options, SUBSCRIBE_OPTIONS);
+  if (unknown !== undefined) throw invalid("the option", unknown, SUBSCRIBE_OPTIONS.join(", "));
   const { position, user, info } = options;
   for (const [name, value] of Object.entries({ user, info })) {
     if (value !== undefined && typeof value !== "string") throw invalid(name, value, "a string");

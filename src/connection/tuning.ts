@@ -9,25 +9,27 @@ import { type Outbox, UNSET } from "./outbox.ts";
 export type PingAnswer = (connection: unknown, payload: Uint8Array) => unknown;
 
 /** The answer to a ping that RFC 6455 §5.5.3 asks for. */
-const DEFAULT_PONG: PingAnswer = (connection, payload) =>
+export const DEFAULT_PONG: PingAnswer = (connection, payload) =>
   (connection as { pong(payload: Uint8Array): unknown }).pong(payload);
+
+type Limits = Pick<Channel, "maxRecvSize" | "compressionThreshold">;
 
 /** What a tuning needs of its connection. */
 export interface TuningOwner {
   readonly connection: unknown;
   readonly attached: boolean;
   readonly outbox: Outbox;
+  readonly live: Channel | null;
   readonly host: {
     readonly maxRecvSize: number;
-    readonly maxSendSize: number;
     readonly compressionThreshold: number;
     readonly transport: TransportKind & Pick<Transport, "maxPayload">;
   };
 }
 
 /**
- * What may be set on one connection. A subclass may do so in its constructor, before the connection has
- * a peer: what its transport cannot do is refused then.
+ * What may be set on one connection; made when somebody asks for it. A subclass may set it in its
+ * constructor, before the connection has a peer: what its transport cannot do is refused then.
  */
 export class Tuning {
   readonly #owner: TuningOwner;
@@ -38,16 +40,18 @@ export class Tuning {
 
   constructor(owner: TuningOwner) {
     this.#owner = owner;
+    if (owner.attached) this.#fill(owner.live ?? owner.host);
+  }
+
+  /** What has not been set is as it is for all connections. */
+  #fill({ maxRecvSize, compressionThreshold }: Limits): void {
+    if (this.#maxRecvSize === UNSET) this.#maxRecvSize = maxRecvSize;
+    if (this.#compressionThreshold === UNSET) this.#compressionThreshold = compressionThreshold;
   }
 
   /** The connection has a peer. */
   attach(): void {
-    const { host, outbox } = this.#owner;
-    if (this.#maxRecvSize === UNSET) this.#maxRecvSize = host.maxRecvSize;
-    if (outbox.maxSendSize === UNSET) outbox.maxSendSize = host.maxSendSize;
-    if (this.#compressionThreshold === UNSET) {
-      this.#compressionThreshold = host.compressionThreshold;
-    }
+    this.#fill(this.#owner.host);
     this.#checkPong(this.#doPong);
     this.#checkNoDelay(this.#nodelay);
     this.#checkRecvSize(this.#maxRecvSize);
@@ -58,12 +62,6 @@ export class Tuning {
     channel.maxRecvSize = this.#maxRecvSize;
     channel.compressionThreshold = this.#compressionThreshold;
     if (!this.#nodelay) channel.setNoDelay(false);
-  }
-
-  answerPing(payload: Uint8Array): unknown {
-    const { connection, host } = this.#owner;
-    if (host.transport.capabilities.enginePongs) return undefined;
-    return this.#doPong?.(connection, payload);
   }
 
   get doPong(): PingAnswer | null {

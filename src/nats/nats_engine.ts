@@ -1,4 +1,4 @@
-import { WebSocketError } from "../base/errors.ts";
+import { failure, Standing } from "../engines/standing.ts";
 import { asError } from "../topics/awaitable.ts";
 import { type Clock, SYSTEM_CLOCK } from "../topics/clock.ts";
 import type {
@@ -37,12 +37,7 @@ export class NatsEngine implements Engine {
   readonly #presence: Presence;
   readonly #publishing: Publishing;
   readonly #subscriptions: Subscriptions;
-  #events: EngineEvents | null = null;
-  #started: { resolve(): void; reject(error: Error): void } | null = null;
-  #up = false;
-  // Whether that it is down was told: once, however often connecting fails.
-  #told = false;
-  #since: number;
+  readonly #standing: Standing;
 
   /**
    * @param connect The application's function.
@@ -54,12 +49,17 @@ export class NatsEngine implements Engine {
   ) {
     checkConnect(connect);
     this.#subjects = new Subjects(prefix);
-    this.#since = this.#clock.now();
+    this.#standing = new Standing({
+      clock: this.#clock,
+      name: "NATS",
+      finalError,
+      close: () => this.close(),
+    });
     this.#connection = new Connection({
       clock: this.#clock,
       connect: async () => await connect(),
       greet: () => this.#greet(),
-      up: () => this.#connected(),
+      up: () => this.#standing.connected(),
       down: (error) => this.#down(error),
       refused: (error) => this.#refused(error),
     });
@@ -85,33 +85,29 @@ export class NatsEngine implements Engine {
         const { id, offset } = publication;
         const position = place === null ? undefined : { epoch: place.epoch, offset: offset! };
         this.#publishing.heard(id, position);
-        this.#events?.publication(topic, publication, place);
+        this.#standing.events?.publication(topic, publication, place);
       },
-      presence: (topic, kind, member) => this.#events?.presence(topic, kind, member),
-      control: (message) => this.#events?.control(message),
-      error: (error) => this.#events?.error(error),
+      presence: (topic, kind, member) => this.#standing.events?.presence(topic, kind, member),
+      control: (message) => this.#standing.events?.control(message),
+      error: (error) => this.#standing.events?.error(error),
     });
   }
 
   /** How NATS is doing. */
   get state(): EngineState {
-    return { up: this.#up, since: this.#since, lag: this.#connection.lag / 1000 };
+    const { up, since } = this.#standing;
+    return { up, since, lag: this.#connection.lag / 1000 };
   }
 
   start(events: EngineEvents): Promise<void> {
-    this.#events = events;
-    return new Promise((resolve, reject) => {
-      this.#started = { resolve, reject };
-      this.#connection.start();
-    });
+    const started = this.#standing.start(events);
+    this.#connection.start();
+    return started;
   }
 
   async close(): Promise<void> {
     this.#publishing.close();
-    this.#events = null;
-    this.#up = false;
-    this.#started?.reject(failure("start the engine", "it was closed"));
-    this.#started = null;
+    this.#standing.close();
     await this.#connection.close();
   }
 
@@ -211,42 +207,14 @@ export class NatsEngine implements Engine {
     await this.#connection.flush();
   }
 
-  #connected(): void {
-    if (this.#events === null) return;
-    this.#up = true;
-    this.#told = false;
-    this.#since = this.#clock.now();
-    this.#started?.resolve();
-    this.#started = null;
-    this.#events.up();
-  }
-
   #down(error: Error): boolean {
     this.#subscriptions.end();
-    const final = this.#started === null ? null : finalError(error);
-    if (final !== null) {
-      const { reject } = this.#started!;
-      this.#started = null;
-      this.close();
-      reject(final);
-      return false;
-    }
-    if (this.#up) this.#since = this.#clock.now();
-    this.#up = false;
-    if (!this.#told) {
-      this.#told = true;
-      this.#events?.down(failure("reach NATS", error.message, error));
-    }
-    return true;
+    return this.#standing.down(error);
   }
 
   #refused(error: Error): void {
     // Before it is up, what is refused is why it does not come up.
-    if (this.#started !== null) this.#connection.drop(error);
-    else this.#events?.error(failure("use NATS", error.message, error));
+    if (this.#standing.starting) this.#connection.drop(error);
+    else this.#standing.events?.error(failure("use NATS", error.message, error));
   }
-}
-
-function failure(what: string, why: string, cause?: unknown): WebSocketError {
-  return new WebSocketError("ERR_STATE", `Cannot ${what}: ${why}`, cause);
 }

@@ -1,19 +1,17 @@
 import { createHash } from "node:crypto";
-import { WebSocketError } from "../base/errors.ts";
+import { ConnectionLost } from "../engines/connection_lost.ts";
+import { ACCEPTED, accepted, refused, unknown } from "../engines/publish_results.ts";
+import { MARGIN, Searches } from "../engines/searches.ts";
 import type { Clock } from "../topics/clock.ts";
 import type { EngineTopic, Message, Position, PublishResult } from "../topics/engine.ts";
 import { encodePayload } from "../topics/payload.ts";
 import { historyError } from "./client.ts";
-import { type Connection, ConnectionLost } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { History } from "./history.ts";
 import { isNotFound, readAnswer } from "./jetstream.ts";
 import { epochOf, type Streams } from "./streams.ts";
 import { encodeToken, type Subjects } from "./subjects.ts";
 
-/** When a publication is answered at the latest, in milliseconds. */
-const ANSWER_TIME = 4_800;
-/** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
-const MARGIN = 5_000;
 /** How often a publication is sent to a stream that turns out not to be there. */
 const TRIES = 5;
 
@@ -41,8 +39,11 @@ interface Ack {
 
 /** Something that was sent and not answered. */
 interface Lost {
+  readonly began: number;
   readonly entry: Entry;
-  readonly answer: (result: PublishResult | null) => void;
+  /** Says what was found out. */
+  readonly answer: (result: PublishResult) => void;
+  readonly over: () => void;
 }
 
 /** Publishes, and finds out what became of those that were not answered. */
@@ -58,8 +59,7 @@ export class Publishing {
   readonly #turns = new Map<string, Promise<void>>();
   /** The newest of each topic that is not answered. */
   readonly #underWay = new Map<string, Promise<PublishResult>>();
-  /** What is looked for in history, by topic. */
-  readonly #searches = new Map<string, Set<Lost>>();
+  readonly #searches: Searches<Lost>;
   #closed = false;
 
   /**
@@ -81,6 +81,11 @@ export class Publishing {
     this.#subjects = subjects;
     this.#history = history;
     this.#clock = clock;
+    this.#searches = new Searches({
+      clock,
+      whenUp: (time) => connection.whenUp(time),
+      find: (losts) => this.#find(losts),
+    });
   }
 
   /**
@@ -133,6 +138,7 @@ export class Publishing {
   /** Ends it: what is not answered is not looked for. */
   close(): void {
     this.#closed = true;
+    this.#searches.close();
   }
 
   async #publish(
@@ -224,61 +230,23 @@ export class Publishing {
     if (entry.server === "") return refused(topic, error.message, error);
     if (topic.history !== null && entry.heard === null) {
       const found = await new Promise<PublishResult | null>((answer) => {
-        this.#lookFor({ entry, answer });
+        const { began } = entry;
+        this.#searches.add(topic.name, { began, entry, answer, over: () => answer(null) });
       });
       if (found !== null) return found.accepted === true ? found : refused(topic, error.message);
     }
     return entry.heard ?? unknown(topic, `no answer came: ${error.message}`);
   }
 
-  /** Has history looked through, once for all of a topic that have failed together. */
-  #lookFor(lost: Lost): void {
-    const { name } = lost.entry.topic;
-    const search = this.#searches.get(name);
-    if (search !== undefined) {
-      search.add(lost);
-      return;
-    }
-    const losts = new Set([lost]);
-    this.#searches.set(name, losts);
-    this.#search(losts).catch(() => {
-      // History cannot be read: nobody knows.
-    }).finally(() => {
-      this.#searches.delete(name);
-      for (const { answer } of losts) answer(null);
-    });
-  }
-
-  /** Looks until NATS answers or it is too late. */
-  async #search(losts: Set<Lost>): Promise<void> {
-    while (losts.size > 0 && !this.#closed) {
-      const [first] = losts;
-      const left = first.entry.began + ANSWER_TIME - this.#clock.now();
-      if (left <= 0) {
-        losts.delete(first);
-        first.answer(null);
-      } else if (await this.#connection.whenUp(left)) {
-        const over = new Promise<null>((resolve) => this.#clock.after(left, () => resolve(null)));
-        try {
-          if (await Promise.race([this.#find([...losts], losts), over]) !== null) continue;
-          losts.delete(first);
-          first.answer(null);
-        } catch (error) {
-          if (!(error instanceof ConnectionLost)) throw error;
-        }
-      }
-    }
-  }
-
-  async #find(some: readonly Lost[], losts: Set<Lost>): Promise<true> {
-    const { topic, sent } = some[0].entry;
-    const names = new Set(some.map(({ entry }) => entry.id));
+  /** Looks in a topic's history for what was sent and not answered. */
+  async #find(losts: readonly Lost[]): Promise<void> {
+    const { topic, sent } = losts[0].entry;
+    const names = new Set(losts.map(({ entry }) => entry.id));
     const since = this.#streams.engineTime(sent) - MARGIN;
     const { state, found } = await this.#history.find(topic, since, names);
-    for (const lost of some) {
+    for (const lost of losts) {
       const { id, epoch, server, floor, heard } = lost.entry;
       const offset = found.get(id);
-      losts.delete(lost);
       if (offset !== undefined) lost.answer(accepted({ epoch: state.epoch, offset }));
       else if (heard !== null) lost.answer(heard);
       else {
@@ -286,33 +254,10 @@ export class Publishing {
         const over = this.#connection.info?.server_id !== server &&
           this.#connection.info?.cluster === undefined;
         const never = over && state.epoch === epoch && state.last >= floor;
-        lost.answer(never ? { accepted: false } : null);
+        if (never) lost.answer({ accepted: false });
       }
     }
-    return true;
   }
-}
-
-const ACCEPTED: PublishResult = { accepted: true };
-
-function accepted(position: Position | undefined): PublishResult {
-  return position === undefined ? ACCEPTED : { accepted: true, position };
-}
-
-function refused(topic: EngineTopic, why: string, cause?: unknown): PublishResult {
-  return { accepted: false, error: failure(topic, why, cause) };
-}
-
-function unknown(topic: EngineTopic, why: string): PublishResult {
-  return { accepted: "unknown", error: failure(topic, why) };
-}
-
-function failure({ name }: EngineTopic, why: string, cause?: unknown): WebSocketError {
-  return new WebSocketError(
-    "ERR_STATE",
-    `Cannot publish to ${JSON.stringify(name)}: ${why}`,
-    cause,
-  );
 }
 
 /** Names an idempotency key in a stream that many topics share. */

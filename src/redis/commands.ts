@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../topics/clock.ts";
 import type { Clients, OwnClient } from "./client.ts";
-import { Connection, ConnectionLost, isReply, text } from "./connection.ts";
+import { Connection, isReply, text } from "./connection.ts";
 import { readServerInfo } from "./options.ts";
 import * as scripts from "./scripts.ts";
 
@@ -23,7 +23,6 @@ export class Commands {
   readonly #host: CommandsHost;
   readonly #clients: Clients;
   readonly #connection: Connection;
-  readonly #waiting = new Set<(up: boolean) => void>();
   #server = "";
   /** This connection as Redis names it, to end it from the next one; "" where it does not say. */
   #self = "";
@@ -45,10 +44,7 @@ export class Commands {
       open: () => clients.forCommands(),
       greet: (client) => this.#greet(client),
       probe: (client) => this.#readClock(client),
-      up: () => {
-        for (const resolve of this.#waiting) resolve(true);
-        host.up();
-      },
+      up: () => host.up(),
       down: (error) => host.down(error),
     });
   }
@@ -85,7 +81,6 @@ export class Commands {
   /** Ends it. */
   close(): void {
     this.#connection.close();
-    for (const resolve of this.#waiting) resolve(false);
   }
 
   /**
@@ -94,28 +89,24 @@ export class Commands {
    * @param script The script.
    * @param keys Its keys, all of them with one hash tag where there are many nodes.
    * @param args Its arguments.
-   * @param time When to give up, in milliseconds; by default the connection's own deadline holds.
    * @returns What it answers. Rejects with what Redis answers, or with {@linkcode ConnectionLost}.
    */
   run<T = unknown>(
     script: scripts.Script,
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
-    time?: number,
   ): Promise<T> {
     const rest = [keys.length, ...keys, ...args];
-    const answer = this.#connection.call<T>((client) =>
-      client.callBuffer("evalsha", script.sha, ...rest)
-    ).catch((error) => {
-      if (!isReply(error)) throw error;
-      // Somebody has emptied the cache of scripts, or this is a node that has just joined.
-      if (error.message.startsWith("NOSCRIPT")) {
-        return this.#connection.call<T>((it) => it.callBuffer("eval", script.source, ...rest));
-      }
-      if (DEMOTED.test(error.message)) this.#host.demoted(error);
-      throw error;
-    });
-    return time === undefined ? answer : this.#within(time, answer);
+    return this.#connection.call<T>((client) => client.callBuffer("evalsha", script.sha, ...rest))
+      .catch((error) => {
+        if (!isReply(error)) throw error;
+        // Somebody has emptied the cache of scripts, or this is a node that has just joined.
+        if (error.message.startsWith("NOSCRIPT")) {
+          return this.#connection.call<T>((it) => it.callBuffer("eval", script.source, ...rest));
+        }
+        if (DEMOTED.test(error.message)) this.#host.demoted(error);
+        throw error;
+      });
   }
 
   /**
@@ -125,16 +116,7 @@ export class Commands {
    * @returns Whether they can.
    */
   whenUp(time: number): Promise<boolean> {
-    if (this.up) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const done = (up: boolean) => {
-        cancel();
-        this.#waiting.delete(done);
-        resolve(up);
-      };
-      const cancel = this.#host.clock.after(time, () => done(false));
-      this.#waiting.add(done);
-    });
+    return this.#connection.whenUp(time);
   }
 
   /**
@@ -195,20 +177,6 @@ export class Commands {
     // A late answer tells little of what the time is.
     if (took > 1_000 && this.#server !== "") return;
     this.#ahead = seconds * 1000 + micros / 1000 - asked - took / 2;
-  }
-
-  async #within<T>(time: number, answer: Promise<T>): Promise<T> {
-    let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.#host.clock.after(Math.max(1, time), () => {
-        reject(new ConnectionLost("Redis has not answered in time", true));
-      });
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      cancel();
-    }
   }
 }
 

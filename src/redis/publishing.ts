@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
-import { WebSocketError } from "../base/errors.ts";
+import { ConnectionLost } from "../engines/connection_lost.ts";
+import { accepted, refused, unknown } from "../engines/publish_results.ts";
+import { MARGIN, Searches } from "../engines/searches.ts";
 import type { Clock } from "../topics/clock.ts";
 import type { EngineTopic, Message, Position, PublishResult } from "../topics/engine.ts";
 import { encodePayload } from "../topics/payload.ts";
 import type { Commands } from "./commands.ts";
-import { ConnectionLost, isReply } from "./connection.ts";
+import { isReply } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { FIND, PUBLISH, TELL } from "./scripts.ts";
 
@@ -14,14 +16,8 @@ const KEY_TIME = 300_000;
 const META_TIME = 86_400_000;
 /** The most publications, and bytes of them, that one call takes. */
 const BATCH = { count: 256, bytes: 1024 * 1024 };
-/** When a publication is answered at the latest, in milliseconds. */
-const ANSWER_TIME = 4_800;
 /** How long a publication waits for the answer to others before it, in milliseconds. */
 const WAIT_TIME = 1_300;
-/** How far before it was sent a publication is looked for: two clocks are never the same, in milliseconds. */
-const MARGIN = 5_000;
-/** How long to wait before it is looked for again, in milliseconds. */
-const PAUSE = 50;
 /** Topics of which the epoch is remembered. */
 const EPOCHS = 10_000;
 
@@ -55,6 +51,7 @@ interface Entry {
 
 /** A batch that was sent and not answered. */
 interface Lost {
+  readonly began: number;
   readonly batch: Batch;
   readonly why: string;
   /** Ends the search. */
@@ -87,8 +84,7 @@ export class Publishing {
   /** The newest batch of each topic that is not answered. */
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #epochs = new Map<string, string>();
-  /** What is looked for in history, by topic, in the order in which it was sent. */
-  readonly #searches = new Map<string, Set<Lost>>();
+  readonly #searches: Searches<Lost>;
   #closed = false;
 
   /**
@@ -100,6 +96,11 @@ export class Publishing {
     this.#commands = commands;
     this.#keys = keys;
     this.#clock = clock;
+    this.#searches = new Searches({
+      clock,
+      whenUp: (time) => commands.whenUp(time),
+      find: (losts) => this.#find(losts),
+    });
   }
 
   /**
@@ -161,6 +162,7 @@ export class Publishing {
   /** Ends it: what is not answered is not looked for. */
   close(): void {
     this.#closed = true;
+    this.#searches.close();
   }
 
   #batch(topic: EngineTopic, idempotencyKey: string | undefined, bytes: number): Batch {
@@ -293,52 +295,19 @@ export class Publishing {
       return;
     }
     if (topic.history !== null) {
-      await new Promise<void>((over) => this.#lookFor({ batch, over, why }));
+      const { began } = batch;
+      await new Promise<void>((over) =>
+        this.#searches.add(topic.name, { began, batch, why, over })
+      );
     }
     // Those that were found are answered; others may have been announced by now.
     for (const { resolve } of unheard(entries)) {
-      resolve({ accepted: "unknown", error: failure(topic, `no answer came: ${why}`) });
+      resolve(unknown(topic, `no answer came: ${why}`));
     }
   }
 
-  /** Has history looked through, once for all that have failed together. */
-  #lookFor(lost: Lost): void {
-    const { name } = lost.batch.topic;
-    const search = this.#searches.get(name);
-    if (search !== undefined) {
-      search.add(lost);
-      return;
-    }
-    const losts = new Set([lost]);
-    this.#searches.set(name, losts);
-    this.#search(losts).finally(() => {
-      this.#searches.delete(name);
-      for (const { over } of losts) over();
-    });
-  }
-
-  /** Looks in one topic's history for what was sent and not answered, until Redis answers or it is too late. */
-  async #search(losts: Set<Lost>): Promise<void> {
-    while (losts.size > 0 && !this.#closed) {
-      const now = this.#clock.now();
-      const [first] = losts;
-      const left = first.batch.began + ANSWER_TIME - now;
-      if (left <= 0) {
-        losts.delete(first);
-        first.over();
-      } else if (await this.#commands.whenUp(left)) {
-        try {
-          return await this.#find([...losts], left);
-        } catch (error) {
-          if (isReply(error)) return;
-          // In a cluster the others are there all the while.
-          await new Promise<void>((resolve) => this.#clock.after(PAUSE, resolve));
-        }
-      }
-    }
-  }
-
-  async #find(losts: readonly Lost[], time: number): Promise<void> {
+  /** Looks in a topic's history for what was sent and not answered. */
+  async #find(losts: readonly Lost[]): Promise<void> {
     const { topic, sent } = losts[0].batch;
     const { meta, stream } = this.#keys.of(topic.name);
     const since = this.#commands.engineTime(sent) - MARGIN;
@@ -347,7 +316,6 @@ export class Publishing {
       FIND,
       [meta, stream],
       [since, ...ids],
-      time,
     );
     const now = answer.toString();
     let i = 0;
@@ -373,16 +341,4 @@ function unheard(entries: readonly Entry[]): Entry[] {
 
 function isFurther(seen: Position | null, than: Position | null): boolean {
   return seen !== null && (than === null || seen.epoch !== than.epoch || seen.offset > than.offset);
-}
-
-function accepted(position: Position | undefined): PublishResult {
-  return position === undefined ? { accepted: true } : { accepted: true, position };
-}
-
-function refused(topic: EngineTopic, why: string): PublishResult {
-  return { accepted: false, error: failure(topic, why) };
-}
-
-function failure({ name }: EngineTopic, why: string): WebSocketError {
-  return new WebSocketError("ERR_STATE", `Cannot publish to ${JSON.stringify(name)}: ${why}`);
 }

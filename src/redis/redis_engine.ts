@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { WebSocketError } from "../base/errors.ts";
+import { failure, Standing } from "../engines/standing.ts";
 import { type Clock, SYSTEM_CLOCK } from "../topics/clock.ts";
 import type {
   Engine,
@@ -40,12 +40,7 @@ export class RedisEngine implements Engine {
   readonly #commands: Commands;
   readonly #subscriptions: Subscriptions;
   readonly #publishing: Publishing;
-  #events: EngineEvents | null = null;
-  #started: { resolve(): void; reject(error: Error): void } | null = null;
-  #up = false;
-  // Whether that it is down was told: once, however often connecting fails.
-  #told = false;
-  #since: number;
+  readonly #standing: Standing;
 
   /**
    * @param client The application's client.
@@ -55,11 +50,16 @@ export class RedisEngine implements Engine {
     checkClient(client);
     this.#keys = new Keys(prefix);
     this.#clients = new Clients(client);
-    this.#since = this.#clock.now();
+    this.#standing = new Standing({
+      clock: this.#clock,
+      name: "Redis",
+      finalError,
+      close: () => this.close(),
+    });
     this.#commands = new Commands(this.#clients, {
       clock: this.#clock,
       up: () => this.#connected(),
-      down: (error) => this.#down(error),
+      down: (error) => this.#standing.down(error),
       demoted: (error) => this.#demoted(error),
     });
     this.#publishing = new Publishing(this.#commands, this.#keys, this.#clock);
@@ -68,15 +68,14 @@ export class RedisEngine implements Engine {
 
   /** How Redis is doing. */
   get state(): EngineState {
-    return { up: this.#up, since: this.#since, lag: this.#commands.lag };
+    const { up, since } = this.#standing;
+    return { up, since, lag: this.#commands.lag };
   }
 
   start(events: EngineEvents): Promise<void> {
-    this.#events = events;
-    return new Promise((resolve, reject) => {
-      this.#started = { resolve, reject };
-      this.#commands.start();
-    });
+    const started = this.#standing.start(events);
+    this.#commands.start();
+    return started;
   }
 
   close(): void {
@@ -84,10 +83,7 @@ export class RedisEngine implements Engine {
     this.#publishing.close();
     this.#commands.close();
     this.#subscriptions.close();
-    this.#events = null;
-    this.#up = false;
-    this.#started?.reject(failure("start the engine", "it was closed"));
-    this.#started = null;
+    this.#standing.close();
   }
 
   publish(
@@ -246,19 +242,14 @@ export class RedisEngine implements Engine {
   // What the connections tell.
 
   #connected(): void {
-    if (this.#events === null || !this.#commands.up) return;
+    if (this.#standing.events === null || !this.#commands.up) return;
     // In a cluster, and at first, only the other connection knows where to subscribe.
     if (!this.#subscriptions.up) return this.#subscriptions.start();
     if (!this.#clients.isCluster && this.#commands.server !== this.#subscriptions.server) {
       // One of them is to a Redis that was replaced: nobody would hear of anything.
       return this.#demoted(new Error("The connections lead to two different servers"));
     }
-    this.#up = true;
-    this.#told = false;
-    this.#since = this.#clock.now();
-    this.#started?.resolve();
-    this.#started = null;
-    this.#events.up();
+    this.#standing.connected();
   }
 
   #demoted(error: Error): void {
@@ -266,47 +257,24 @@ export class RedisEngine implements Engine {
     this.#subscriptions.drop(error);
   }
 
-  /** One of the connections is gone or could not be made. */
-  #down(error: Error): boolean {
-    const final = this.#started === null ? null : finalError(error);
-    if (final !== null) {
-      const { reject } = this.#started!;
-      this.#started = null;
-      this.close();
-      reject(final);
-      return false;
-    }
-    if (this.#up) this.#since = this.#clock.now();
-    this.#up = false;
-    if (!this.#told) {
-      this.#told = true;
-      this.#events?.down(failure("reach Redis", error.message, error));
-    }
-    return true;
-  }
-
   #heard(): ConstructorParameters<typeof Subscriptions>[2] {
     return {
       clock: this.#clock,
       up: () => this.#connected(),
-      down: (error) => this.#down(error),
+      down: (error) => this.#standing.down(error),
       publication: (topic, publication, place) => {
         const { id, offset } = publication;
         const position = place === null ? undefined : { epoch: place.epoch, offset: offset! };
         this.#publishing.heard(id, position);
-        this.#events?.publication(topic, publication, place);
+        this.#standing.events?.publication(topic, publication, place);
       },
-      presence: (topic, kind, member) => this.#events?.presence(topic, kind, member),
-      control: (message) => this.#events?.control(message),
-      error: (error) => this.#events?.error(error),
+      presence: (topic, kind, member) => this.#standing.events?.presence(topic, kind, member),
+      control: (message) => this.#standing.events?.control(message),
+      error: (error) => this.#standing.events?.error(error),
     };
   }
 }
 
 function positionOf([epoch, offset]: Answer): Position {
   return { epoch: epoch.toString(), offset: Number(offset) };
-}
-
-function failure(what: string, why: string, cause?: unknown): WebSocketError {
-  return new WebSocketError("ERR_STATE", `Cannot ${what}: ${why}`, cause);
 }

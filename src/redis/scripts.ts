@@ -26,8 +26,11 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `;
 
-/** Offsets that are left out: more than a Redis can give while nobody notices that another one has its place. */
-const JUMP = 1e9;
+/**
+ * Offsets that are left out are a multiple of this: more than a Redis can give a topic while nobody notices that
+ * another one has its place. How many times as many is left to chance, since two may follow the same one.
+ */
+const JUMP = 1e6;
 
 /**
  * "meta" gives a topic's epoch and last offset, and begins them where nothing is known. "fresh" is the epoch to
@@ -49,8 +52,9 @@ local function meta(key, fresh, ttl)
   elseif m[3] ~= run then
     local before = redis.call('HMGET', key, 'b', 'a')
     local quiet = tonumber(before[2] or '') == last
-    redis.call('HSET', key, 'o', last + ${JUMP}, 'r', run, 'b', quiet and before[1] or last, 'a', last + ${JUMP})
-    last = last + ${JUMP}
+    local at = last + ${JUMP} * (1 + tonumber(string.sub(redis.sha1hex(fresh), 1, 4), 16))
+    redis.call('HSET', key, 'o', at, 'r', run, 'b', quiet and before[1] or last, 'a', at)
+    last = at
   end
   redis.pcall('PEXPIRE', key, ttl)
   return epoch, last, run

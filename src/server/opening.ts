@@ -19,6 +19,7 @@ import type { Channel, LifeListener, MessageListener } from "../transport/channe
 import { checkAdded } from "./prepared_upgrade.ts";
 import type { Answer, Opening, Prepared, RequestInfo } from "../transport/transport.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
+import { isUsed } from "./requests.ts";
 
 /** How long a promise of the `origin` handler may take. */
 const ORIGIN_SECONDS = 2;
@@ -268,7 +269,7 @@ function refusalBy(response: Response): Answer {
       `Cannot refuse a handshake with a Response of status ${status}: use 300 to 599`,
     );
   }
-  if (response.bodyUsed) {
+  if (isUsed(response)) {
     throw new TypeError("Cannot refuse a handshake with a Response that was used: make a new one");
   }
   const headers = [...response.headers].filter(([name]) => !OURS.has(name));

@@ -1,6 +1,7 @@
 import { handlerError } from "../base/errors.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { formatFields } from "../protocol/mod.ts";
+import { currentRuntime } from "../transport/runtime.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
@@ -58,14 +59,27 @@ export class Requests<S, C extends WebSocketConnection> {
   }
 }
 
+/**
+ * Tells whether the body of a response is somebody's already. Bun calls one that is locked used; to ask it for the
+ * body itself would cost it what it knows of the length.
+ *
+ * @param response The response.
+ * @returns Whether it cannot be sent.
+ */
+export function isUsed(response: Response): boolean {
+  return response.bodyUsed || currentRuntime() !== "bun" && response.body?.locked === true;
+}
+
 /** Refuses what cannot be sent: an engine may have no other way out than to end the process. */
 function checkResponse(response: unknown): Response {
   if (!(response instanceof Response)) throw new TypeError("it gave no Response");
-  const { status, bodyUsed, headers } = response;
+  const { status, headers } = response;
   if (status < 200) {
     throw new TypeError(`it gave a Response of status ${status}, which is not final`);
   }
-  if (bodyUsed) throw new TypeError("it gave a Response that was used: make one for each request");
+  if (isUsed(response)) {
+    throw new TypeError("it gave a Response that was used: make one for each request");
+  }
   // `Headers` lets control characters pass.
   formatFields(headers);
   return response;

@@ -248,8 +248,8 @@ export class WebSocketServer<C extends WebSocketConnection = WebSocketConnection
    * @param head What has come behind the request.
    * @param prepared What the application has found out already, as {@linkcode WebSocketServer.upgrade} takes it.
    * @throws {WebSocketError} ERR_UNSUPPORTED on "http"; ERR_INVALID_ARGUMENT for anything else than the
-   * arguments of the event, and for what cannot be prepared so; ERR_STATE for a socket that
-   * a server has taken over before.
+   * arguments of the event, and for what cannot be prepared so; ERR_STATE for a socket that a server has taken
+   * over before.
    *
    * @example
    * ```ts

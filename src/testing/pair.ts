@@ -1,4 +1,5 @@
 import { connectOver } from "../client/connect.ts";
+import { invalid, isRecord } from "../base/option_values.ts";
 import type { ConnectOptions } from "../client/client_options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { hostOf } from "../server/properties.ts";
@@ -68,6 +69,7 @@ export async function openPair<
   url: string | URL = "/",
   options: PairOptions<D> = {},
 ): Promise<Pair<C, D>> {
+  checkOptions(options);
   const [near, far] = MemorySocket.pair();
   const standIn = new StandIn(server, far);
   const host = standIn.host(hostOf(server));
@@ -91,4 +93,16 @@ export async function openPair<
       await near.gone;
     },
   };
+}
+
+const NETWORK = ["maxRedirects", "proxy", "reconnecting", "tls", "unix"];
+
+/** Refuses what would not be heeded; the rest `connect()` reads. */
+function checkOptions(options: object): void {
+  if (!isRecord(options)) throw invalid("the options of openPair()", options, "an object");
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && NETWORK.includes(name)) {
+      throw invalid("the option", name, "nothing of a network: both ends are in this process");
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import { type BinaryData, bytesOf, unshared } from "../base/bytes.ts";
 import { Buffer } from "node:buffer";
-import { invalid } from "../base/option_values.ts";
+import { invalid, isRecord, strangersIn } from "../base/option_values.ts";
 import { asError, proceed } from "./awaitable.ts";
 import type { PublishOptions } from "../connection/subscribing.ts";
 import type { Clock } from "./clock.ts";
@@ -152,10 +152,12 @@ function readData(data: string | BinaryData, maxSize: number): string | Uint8Arr
   throw new RangeError(`Cannot publish a message of ${size} bytes: maxSendSize is ${maxSize}`);
 }
 
+const OPTIONS = ["key", "idempotencyKey", "tags", "except", "publisher"];
+
 function checkOptions(options: PublicationSetup): void {
-  if (typeof options !== "object" || options === null) {
-    throw invalid("the options of publish()", options, "an object");
-  }
+  if (!isRecord(options)) throw invalid("the options of publish()", options, "an object");
+  const [unknown] = strangersIn(options, OPTIONS);
+  if (unknown !== undefined) throw invalid("the option", unknown, "key, idempotencyKey or tags");
   const { key, idempotencyKey, tags } = options;
   if (key !== undefined && typeof key !== "string") throw invalid("key", key, "a string");
   if (idempotencyKey !== undefined && typeof idempotencyKey !== "string") {

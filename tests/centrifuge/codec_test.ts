@@ -8,7 +8,14 @@ import { Malformed } from "../../src/centrifuge/codec.ts";
 import { jsonCodec } from "../../src/centrifuge/json_codec.ts";
 import type { Command, Reply } from "../../src/centrifuge/messages.ts";
 import { protobufCodec } from "../../src/centrifuge/protobuf_codec.ts";
-import { COMMAND, type Field, type Kind, REPLY, Schema } from "../../src/centrifuge/schema.ts";
+import {
+  COMMAND,
+  type Field,
+  type Kind,
+  MAX_ENTRIES,
+  REPLY,
+  Schema,
+} from "../../src/centrifuge/schema.ts";
 
 const RUNS = Number(process.env.CODEC_RUNS ?? 200);
 
@@ -176,6 +183,20 @@ describe("the protobuf codec", () => {
       assertThrows(() => commandsOf(Uint8Array.from(bytes)), Malformed);
     });
   }
+
+  it("refuses a map of more entries than anybody has", () => {
+    const headers = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`${at}`, ""]));
+    const read = (count: number) => {
+      const sent = { connect: { headers: headers(count) } };
+      commandsOf(framed(command.encode(command.fromObject(sent)).finish()));
+      commandsOf(JSON.stringify(sent), jsonCodec);
+    };
+    read(MAX_ENTRIES);
+    assertThrows(() => read(MAX_ENTRIES + 1), Malformed);
+    const tooMany = JSON.stringify({ connect: { headers: headers(MAX_ENTRIES + 1) } });
+    assertThrows(() => commandsOf(tooMany, jsonCodec), Malformed);
+  });
 
   it("survives any bytes, and any change to a message", () => {
     fc.assert(

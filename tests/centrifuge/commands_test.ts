@@ -83,6 +83,20 @@ for (const variant of transports) {
       assertEquals(hosted.errors, []);
     });
 
+    it("an answer to history has at most 1,000 publications", async () => {
+      await using hosted = await host(variant, {}, {
+        topics: { history: { count: 2000, age: 60 } },
+      });
+      const talk = await hosted.join();
+      const all = Array.from({ length: 1010 }, (_, n) => hosted.server.publish("t", `${n}`));
+      await Promise.all(all);
+      await talk.ask({ subscribe: { channel: "t" } });
+      for (const limit of [-1, 1005]) {
+        const { history } = await talk.ask({ history: { channel: "t", limit } });
+        assertEquals([history.publications.length, history.offset], [1000, 1010]);
+      }
+    });
+
     it("data goes through as it was sent: no digit is lost, and no white space", async () => {
       await using hosted = await host(variant, { onRpc: (_client, { data }) => data });
       const talk = await hosted.join();
@@ -147,6 +161,15 @@ for (const variant of transports) {
       assertEquals(hosted.errors, []);
       talk.send('{"send":{"data":{}}}');
       assertEquals(await talk.end(), [3508, "not available"]);
+    });
+
+    it("presence and history of a topic that keeps none are error 108", async () => {
+      await using hosted = await host(variant, {}, {});
+      const talk = await hosted.join();
+      await talk.ask({ subscribe: { channel: "t" } });
+      for (const name of ["presence", "presence_stats", "history"]) {
+        assertEquals((await talk.ask({ [name]: { channel: "t" } })).error.code, 108, name);
+      }
     });
 
     it("what a handler throws stays here: the client hears of an internal error", async () => {

@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { MemoryEngine, type WebSocketServerOptions } from "../../mod.ts";
 import type { Grant } from "../../src/centrifuge/mod.ts";
+import type { EngineEvents } from "../../src/topics/engine.ts";
 import { transports } from "../support/transports.ts";
 import { host, KEEPING, Talk } from "./talk.ts";
 
@@ -86,6 +87,29 @@ for (const variant of transports) {
         const talk = await hosted.join();
         const { subscribe } = await talk.ask({ subscribe: { channel: "t", recover: true } });
         assertEquals(subscribe, { was_recovering: true });
+      }
+    });
+
+    it("announcements that are lost on the way, or come twice, leave no gap", async () => {
+      let announced = 0;
+      class Careless extends MemoryEngine {
+        override start(events: EngineEvents): void {
+          const publication = events.publication.bind(events);
+          events.publication = (...announcement) => {
+            const times = [1, 0, 2, 0, 0][announced++ % 5];
+            for (let n = 0; n < times; n++) publication(...announcement);
+          };
+          super.start(events);
+        }
+      }
+      await using hosted = await host(variant, {}, { ...KEEPING, engine: new Careless() });
+      const talk = await hosted.join();
+      await talk.ask({ subscribe: { channel: "t" } });
+      // The last one is announced.
+      for (let n = 1; n <= 23; n++) await hosted.server.publish("t", `${n}`);
+      for (let n = 1; n <= 23; n++) {
+        const { data, offset } = (await talk.next()).push.pub;
+        assertEquals([data, offset], [n, n]);
       }
     });
 

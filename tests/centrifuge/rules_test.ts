@@ -165,6 +165,37 @@ for (const variant of transports) {
       assertEquals(hosted.server.subscriberCount("t"), 0);
     });
 
+    it("who can refresh has 25 s more to do so", async () => {
+      await using hosted = await host(variant, {
+        onConnect: () => ({ user: "ada", expires: seconds() + 60 }),
+        onRefresh: () => undefined,
+        onRpc: () => "1",
+        ping: 1,
+        pong: 0.5,
+      });
+      const talk = await hosted.join();
+      const { now } = Date;
+      try {
+        Date.now = () => now() + 84_000;
+        while ((await talk.next()).push !== undefined);
+        talk.send('{}\n{"id":9,"rpc":{}}');
+        assertEquals((await talk.next()).id, 9);
+        Date.now = () => now() + 86_000;
+        assertEquals(await talk.end(), [3005, "connection expired"]);
+      } finally {
+        Date.now = now;
+      }
+    });
+
+    it("a message over maxRecvSize ends the connection with 1009; one of a megabyte does not", async () => {
+      await using hosted = await host(variant, { onRpc: () => "1" }, { maxRecvSize: 2_000_000 });
+      const talk = await hosted.join();
+      const rpc = (size: number) => ({ rpc: { data: "x".repeat(size) } });
+      assertEquals(await talk.ask(rpc(1_000_000)), { rpc: { data: 1 } });
+      talk.send(JSON.stringify(rpc(2_000_000)));
+      assertEquals((await talk.end())[0], 1009);
+    });
+
     it("onDisconnect is told of those who were let in, once", async () => {
       const left = Promise.withResolvers<unknown[]>();
       await using hosted = await host(variant, {

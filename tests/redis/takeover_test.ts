@@ -1,5 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { Keys } from "../../src/redis/keys.ts";
 import { redisEngine } from "../../src/redis/mod.ts";
 import type { Engine, EngineTopic } from "../../src/topics/engine.ts";
 import { patiently } from "../support/patience.ts";
@@ -79,6 +80,26 @@ describe("another Redis takes over", () => {
     outside.disconnect();
     await Promise.all([before.close(), then.close()]);
     await Promise.all([master.close(), replica.close()]);
+  });
+
+  it("and two that follow the same one, neither of which knows of the other, give different ones", {
+    skip: NO_REDIS,
+  }, async () => {
+    const redis = await RedisServer.start();
+    const outside = client(redis.port);
+    const { meta, stream } = new Keys("duet").of(TOPIC.name);
+    const engine = await start(redis);
+    await publish(engine, "1");
+    const given: number[] = [];
+    for (const text of ["2", "another 2"]) {
+      await outside.hset(meta, { o: 1, r: "the one before" });
+      await outside.del(stream);
+      given.push(...await publish(engine, text));
+    }
+    assert(given[0] > 1e6 && given[1] > 1e6 && given[0] !== given[1], `${given}`);
+    outside.disconnect();
+    await engine.close();
+    await redis.close();
   });
 
   it("also the same one, started twice while nothing was published: nobody has missed anything", {

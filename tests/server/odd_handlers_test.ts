@@ -187,6 +187,25 @@ for (const variant of variants) {
       }
     });
 
+    it("a Response whose body somebody reads already is answered 500, it is told once, and others are served", async () => {
+      const locked = () => {
+        const response = new Response("page", { status: 403 });
+        void response.body!.getReader();
+        return response;
+      };
+      await using served = await serve(variant, {
+        onRequest: locked,
+        onConnect: (_server, connection) => void connection.on({ handshake: locked }),
+      });
+      for (const request of ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", upgradeRequest()]) {
+        for (let i = 0; i < 2; i++) {
+          assertEquals((await RawClient.ask(served.url, request)).status, 500);
+          assertEquals((served.errors.pop() as WebSocketError).code, "ERR_HANDLER");
+        }
+      }
+      assertEquals(served.errors, []);
+    });
+
     it("broadcast: an item that is no connection is refused, and nobody is sent anything", async () => {
       await using served = await serve(variant, echo);
       const { server } = served;

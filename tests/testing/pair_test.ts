@@ -245,6 +245,19 @@ for (const variant of transports) {
       }
     });
 
+    it("refuses options that it would not heed", async () => {
+      await using server = make({});
+      const wrong = [null, 5, [], new Map(), { tls: {} }, { unix: "/x" }, { no_such_option: 1 }];
+      for (const options of wrong) {
+        const error = await assertRejects(
+          () => openPair(server, "/", options as object),
+          WebSocketError,
+        );
+        assertEquals(error.code, "ERR_INVALID_ARGUMENT");
+      }
+      assertEquals(server.connections.size, 0);
+    });
+
     it("is over at the end of an await using block, though nobody has read what came", async () => {
       const end = new Journal<number>();
       await using server = make({

@@ -120,6 +120,8 @@ for (const variant of transports) {
         ["x".repeat(256), undefined, "1 to 255"],
         [7, undefined, "string"],
         ["t", 7, "options"],
+        ["t", [], "options"],
+        ["t", { positon: undefined }, "positon"],
         ["t", { position: null }, "position"],
         ["t", { position: { epoch: "e", offset: -1 } }, "position"],
         ["t", { position: { epoch: "e", offset: 0.5 } }, "position"],

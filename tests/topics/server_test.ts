@@ -73,6 +73,8 @@ for (const variant of transports) {
         ["t", new Uint8Array(11), undefined, "maxSendSize is 10"],
         ["t", "x", 7, "options"],
         ["t", "x", null, "options"],
+        ["t", "x", [], "options"],
+        ["t", "x", { keey: "k" }, "keey"],
         ["t", "x", { key: 7 }, "key"],
         ["t", "x", { idempotencyKey: {} }, "idempotencyKey"],
         ["t", "x", { tags: { a: 7 } }, "tags"],

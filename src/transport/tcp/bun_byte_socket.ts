@@ -46,8 +46,6 @@ let scratch = new Uint8Array(SCRATCH_SIZE);
 export class BunByteSocket implements ByteSocket {
   readonly native: BunSocket<BunByteSocket>;
   readonly secure: boolean;
-  readonly sharesBuffers = false;
-  readonly givesChunks = true;
   sink: ByteSink = NOBODY;
   /** Set while its TLS handshake is under way. */
   handshaking: TlsWait | undefined;
@@ -66,6 +64,14 @@ export class BunByteSocket implements ByteSocket {
     this.native = socket;
     this.secure = secure;
     this.setNoDelay(true);
+  }
+
+  get sharesBuffers(): boolean {
+    return false;
+  }
+
+  get givesChunks(): boolean {
+    return true;
   }
 
   get remote(): ClientAddress {

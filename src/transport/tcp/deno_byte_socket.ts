@@ -2,15 +2,20 @@ import { type DenoConn, remoteOf } from "../deno_api.ts";
 import type { ClientAddress } from "../transport.ts";
 import type { ByteSink, ByteSocket } from "./byte_socket.ts";
 
-/** The least and most bytes that one read asks for. */
+/** The most bytes that one read asks for: while little comes, in use, and while much comes. */
+const IDLE_READ = 64;
 const MIN_READ = 1024;
 const MAX_READ = 256 * 1024;
+/** After so many reads in a row for which a smaller buffer would have done, that one is used. */
+const SMALL_READS = 4;
+/** Stands for the count of those while nothing has been read. */
+const NONE_READ = -1;
 const freeBuffers: Uint8Array[] = [];
 const MAX_FREE_BUFFERS = 16;
 
 /**
- * A read that is under way holds its buffer, also while nothing comes: so a connection starts with a
- * small one, and takes a large one from a common pool only while reads fill what they get.
+ * A read that is under way holds its buffer, also while nothing comes: so a connection waits with a tiny
+ * one, and takes a large one from a common pool only while reads fill what they get.
  */
 function takeBuffer(size: number): Uint8Array {
   return size < MAX_READ ? new Uint8Array(size) : freeBuffers.pop() ?? new Uint8Array(MAX_READ);
@@ -20,26 +25,39 @@ function releaseBuffer(buffer: Uint8Array): void {
   if (buffer.length === MAX_READ && freeBuffers.length < MAX_FREE_BUFFERS) freeBuffers.push(buffer);
 }
 
+/** The size of the buffer to go to from a larger one. */
+function smallerThan(size: number): number {
+  return size > MIN_READ ? MIN_READ : size > IDLE_READ ? IDLE_READ : 0;
+}
+
+/** The time as a small integer, which needs no memory of its own; never 0. */
+function milliseconds(): number {
+  return performance.now() | 0 || 1;
+}
+
 /** How long one connection may be read without a pause for the others. */
 const MAX_BUSY_MS = 2;
 
-/** Not an immediate: between two of those Deno seldom looks at its sockets. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 const NOTHING = new Uint8Array(0);
 
-/** An accepted `Deno.Conn`. */
+/**
+ * An accepted `Deno.Conn`. It reads by callbacks: a loop that awaits would hold its state, three promises and
+ * their callbacks for every idle connection.
+ */
 export class DenoByteSocket implements ByteSocket {
   readonly native: DenoConn;
   readonly remote: ClientAddress;
   readonly secure: boolean;
-  readonly sharesBuffers = true;
-  readonly givesChunks = false;
   sink!: ByteSink;
   unwritten = 0;
-  #resume: (() => void) | null = null;
+  readonly #report: (error: unknown) => void;
+  #buffer: Uint8Array = NOTHING;
+  // How many reads in a row a smaller buffer would have done for.
+  #small = 0;
+  // Since when, in whole milliseconds, every read has found more than it could take; 0 when the last one has not.
+  #busySince = 0;
+  // Set when reading waits for resume(), and when that has been called since the last read.
+  #stalled = false;
   #resumed = false;
   #rest: Uint8Array = NOTHING;
   // Set when a write has failed: what has come before that is still read, and then it is over.
@@ -48,10 +66,16 @@ export class DenoByteSocket implements ByteSocket {
   #ended = false;
   #closed = false;
 
-  constructor(conn: DenoConn, secure: boolean) {
+  /**
+   * @param conn The connection.
+   * @param secure Whether it speaks TLS.
+   * @param report Told of what the sink throws; the socket is destroyed then.
+   */
+  constructor(conn: DenoConn, secure: boolean, report: (error: unknown) => void) {
     this.native = conn;
     this.remote = remoteOf(conn.remoteAddr);
     this.secure = secure;
+    this.#report = report;
     try {
       this.setNoDelay(true);
     } catch {
@@ -59,55 +83,92 @@ export class DenoByteSocket implements ByteSocket {
     }
   }
 
-  /** Reads until the end; everything that comes is told to the sink. Rejects with what the sink throws. */
-  async read(): Promise<void> {
-    let buffer = takeBuffer(MIN_READ);
-    let small = 0;
-    // Since when every read has found more than it could take; 0 when the last one has not.
-    let busySince = 0;
-    while (!this.#closed) {
-      let count: number | null;
-      try {
-        count = await this.native.read(buffer);
-      } catch {
-        // A reset, a broken TLS record, or our own close: all the same to a peer that is gone.
-        this.destroy();
-        break;
-      }
-      if (count === null) break;
-      this.#resumed = false;
-      let done = this.sink.data(count === buffer.length ? buffer : buffer.subarray(0, count));
-      if (!done) {
-        await this.#untilResumed();
-        done = this.#resumed;
-      }
-      // A read that need not wait does not let others be read: Deno sees to that only at the 128th.
-      if (count < buffer.length) busySince = 0;
-      else if (busySince === 0) busySince = performance.now();
-      else if (performance.now() - busySince > MAX_BUSY_MS) {
-        await othersTurn();
-        busySince = 0;
-      }
-      small = count < MIN_READ ? small + 1 : 0;
-      if (!done) {
-        // The socket is lost, and the bytes are the sink's own.
-        buffer = takeBuffer(MIN_READ);
-      } else if (count === buffer.length && count < MAX_READ) {
-        buffer = takeBuffer(Math.min(MAX_READ, count * 8));
-      } else if (small >= 4 && buffer.length > MIN_READ) {
-        releaseBuffer(buffer);
-        buffer = takeBuffer(MIN_READ);
-      }
+  get sharesBuffers(): boolean {
+    return true;
+  }
+
+  get givesChunks(): boolean {
+    return false;
+  }
+
+  /** Reads from now on until the end; everything that comes is told to the sink. */
+  read(): void {
+    this.#buffer = takeBuffer(MIN_READ);
+    this.#small = NONE_READ;
+    this.#read();
+  }
+
+  #read(): void {
+    if (this.#closed) this.#over();
+    else this.native.read(this.#buffer).then((count) => this.#taken(count), () => this.#lost());
+  }
+
+  #taken(count: number | null): void {
+    try {
+      if (count === null) this.#over();
+      else this.#take(count);
+    } catch (error) {
+      this.#report(error);
+      this.destroy();
     }
-    releaseBuffer(buffer);
+  }
+
+  #take(count: number): void {
+    const buffer = this.#buffer;
+    const { length } = buffer;
+    this.#resumed = false;
+    const done = this.sink.data(count === length ? buffer : buffer.subarray(0, count));
+    // The request head of a client comes in one read, most often, and behind it nothing for a while.
+    if (this.#small === NONE_READ && count < length) this.#small = SMALL_READS;
+    else this.#small = count < smallerThan(length) ? this.#small + 1 : 0;
+    if (count < length) this.#busySince = 0;
+    else if (this.#busySince === 0) this.#busySince = milliseconds();
+    if (done) this.#readOn(true);
+    else if (this.#resumed || this.#closed || this.#broken) this.#readOn(this.#resumed);
+    else this.#stalled = true;
+  }
+
+  /** The sink is done with what came, or the socket is lost and the bytes are the sink's own. */
+  #readOn(done: boolean): void {
+    const { length } = this.#buffer;
+    const filled = this.#busySince !== 0;
+    // A read that need not wait does not let others be read: Deno sees to that only at the 128th.
+    const tooBusy = filled && (milliseconds() - this.#busySince | 0) > MAX_BUSY_MS;
+    if (!done) {
+      this.#buffer = takeBuffer(MIN_READ);
+    } else if (filled && length < MAX_READ) {
+      this.#buffer = takeBuffer(Math.min(MAX_READ, Math.max(MIN_READ, length * 8)));
+    } else if (this.#small >= SMALL_READS && length > IDLE_READ) {
+      releaseBuffer(this.#buffer);
+      this.#buffer = takeBuffer(smallerThan(length));
+      this.#small = 0;
+    }
+    if (!tooBusy) {
+      this.#read();
+      return;
+    }
+    this.#busySince = 0;
+    // Not an immediate: between two of those Deno seldom looks at its sockets.
+    setTimeout(() => this.#read(), 0);
+  }
+
+  /** A reset, a broken TLS record, or our own close: all the same to a peer that is gone. */
+  #lost(): void {
+    try {
+      this.destroy();
+      this.#over();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Nothing more comes. */
+  #over(): void {
+    releaseBuffer(this.#buffer);
+    this.#buffer = NOTHING;
     this.#peerEnded = true;
     if (this.#ended || this.#broken) this.destroy();
     else if (!this.#closed) this.sink.end();
-  }
-
-  #untilResumed(): Promise<void> | undefined {
-    if (this.#resumed || this.#closed || this.#broken) return undefined;
-    return new Promise((resolve) => this.#resume = resolve);
   }
 
   resume(): void {
@@ -116,50 +177,53 @@ export class DenoByteSocket implements ByteSocket {
   }
 
   #wake(): void {
-    const resume = this.#resume;
-    this.#resume = null;
-    resume?.();
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.#readOn(this.#resumed);
   }
 
   write(bytes: Uint8Array): boolean {
     if (!this.#closed && !this.#broken) {
       this.unwritten = bytes.length;
-      this.#rest = bytes;
-      this.native.write(bytes).then(this.#onWritten, this.#onFailed);
+      this.#write(bytes);
     }
     return false;
   }
 
-  // One pair of functions for all writes of a socket: a promise each is costly enough.
-  readonly #onWritten = (count: number): void => {
+  // Functions for each write cost little beside it, and idle connections keep none.
+  #write(bytes: Uint8Array): void {
+    this.#rest = bytes;
+    this.native.write(bytes).then((count) => this.#written(count), () => this.#failed());
+  }
+
+  #written(count: number): void {
     this.unwritten -= count;
     if (this.#closed) return;
-    if (this.unwritten === 0) {
-      this.#rest = NOTHING;
-      this.sink.written();
+    if (this.unwritten > 0) {
+      this.#write(this.#rest.subarray(count));
       return;
     }
-    this.#rest = this.#rest.subarray(count);
-    this.native.write(this.#rest).then(this.#onWritten, this.#onFailed);
-  };
+    this.#rest = NOTHING;
+    this.sink.written();
+  }
 
   /** A socket that cannot be written to is lost: what can still be read of it ends soon. */
-  readonly #onFailed = (): void => {
+  #failed(): void {
     this.#broken = true;
     if (this.#peerEnded) this.destroy();
     else this.#wake();
-  };
+  }
 
   end(): void {
     if (this.#closed || this.#ended) return;
     this.#ended = true;
     // Deno's TLS sends what it holds, and its closing alert, only when it is told to finish writing.
-    this.native.closeWrite().then(this.#onWriteClosed, this.#onFailed);
+    this.native.closeWrite().then(() => this.#writeClosed(), () => this.#failed());
   }
 
-  readonly #onWriteClosed = (): void => {
+  #writeClosed(): void {
     if (this.#peerEnded) this.destroy();
-  };
+  }
 
   destroy(): void {
     if (this.#closed) return;

@@ -19,12 +19,9 @@ export async function dialDeno(options: DialOptions): Promise<void> {
     conn.close();
     throw signal.reason;
   }
-  const socket = new DenoByteSocket(conn, tls !== undefined);
+  const socket = new DenoByteSocket(conn, tls !== undefined, options.report);
   options.opened(socket);
-  socket.read().catch((error) => {
-    options.report(error);
-    socket.destroy();
-  });
+  socket.read();
 
   async function connect({ port, unix }: DialOptions): Promise<DenoConn> {
     const plain = unix === undefined

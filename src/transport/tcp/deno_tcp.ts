@@ -25,6 +25,7 @@ export class DenoTcpTransport implements Transport {
   readonly #host: TransportHost;
   #listener: { close(): unknown } | null = null;
   #accepting: Promise<void> = Promise.resolve();
+  readonly #report = (error: unknown): void => this.#host.report(error);
 
   constructor(host: TransportHost) {
     this.#host = host;
@@ -85,12 +86,9 @@ export class DenoTcpTransport implements Transport {
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
         continue;
       }
-      const socket = new DenoByteSocket(conn, secure);
+      const socket = new DenoByteSocket(conn, secure, this.#report);
       acceptTcp(socket, this.#host);
-      socket.read().catch((error) => {
-        this.#host.report(error);
-        socket.destroy();
-      });
+      socket.read();
     }
   }
 }
