@@ -16,7 +16,7 @@ export type WebSocketErrorCode =
   | "ERR_LIMIT"
   /** The application, an engine, or the server that was asked, does not allow it. */
   | "ERR_REFUSED"
-  /** A handler threw or rejected; `cause` is what it threw. */
+  /** A handler threw or rejected, and `cause` is what it threw; or a shutdown waited in vain for one. */
   | "ERR_HANDLER"
   /** The peer broke the protocol or a limit; `cause` tells the rule. */
   | "ERR_PROTOCOL"

@@ -7,7 +7,7 @@ import { WebSocketServer } from "../server/server.ts";
 import type { ControlMessage } from "../topics/hub_options.ts";
 import { topicNameError } from "../topics/topic_settings.ts";
 import type { Codec } from "./codec.ts";
-import { checkEnd, End, Unsubscribed } from "./codes.ts";
+import { checkEnd, checkUnsubscribed, End, Unsubscribed } from "./codes.ts";
 import { execute } from "./commands.ts";
 import { jsonCodec } from "./json_codec.ts";
 import { Link, type LinkHost } from "./link.ts";
@@ -105,9 +105,9 @@ export class Centrifuge<Info = unknown> {
    *
    * @param user The user.
    * @param topic The topic.
-   * @param code Why: 2000 for good, from 2500 on clients subscribe again.
+   * @param code Why, 2000 to 2999: below 2500 for good, from 2500 on clients subscribe again.
    * @param reason The same in words.
-   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an invalid name.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for an invalid name, and for another code or reason.
    */
   unsubscribe(
     user: string,
@@ -117,6 +117,7 @@ export class Centrifuge<Info = unknown> {
   ): void {
     const error = topicNameError(topic);
     if (error !== null) throw error;
+    checkUnsubscribed(code, reason);
     this.#send({ action: "unsubscribe", user: checkUser(user), topic, code, reason });
   }
 

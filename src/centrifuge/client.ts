@@ -3,7 +3,7 @@ import { WebSocketError } from "../base/errors.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { topicNameError } from "../topics/topic_settings.ts";
 import { checkData, type Codec } from "./codec.ts";
-import { checkEnd, End, Unsubscribed } from "./codes.ts";
+import { checkEnd, checkUnsubscribed, End, Unsubscribed } from "./codes.ts";
 import type { Data } from "./data.ts";
 import type { Grant } from "./grant.ts";
 
@@ -107,15 +107,17 @@ export class CentrifugeClient<Info = unknown> {
    * Ends a subscription, and tells the client.
    *
    * @param topic The topic.
-   * @param code Why: 2000 for good, from 2500 on the client subscribes again.
+   * @param code Why, 2000 to 2999: below 2500 for good, from 2500 on the client subscribes again.
    * @param reason The same in words.
    * @returns Whether there was one.
+   * @throws {WebSocketError} ERR_INVALID_ARGUMENT for another code or reason.
    */
   unsubscribe(
     topic: string,
     code: number = Unsubscribed.BY_SERVER[0],
     reason: string = Unsubscribed.BY_SERVER[1],
   ): boolean {
+    checkUnsubscribed(code, reason);
     return this.#link.unsubscribe(topic, code, reason);
   }
 

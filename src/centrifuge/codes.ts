@@ -97,6 +97,23 @@ export function checkEnd(code: number, reason: string): void {
   }
 }
 
+/**
+ * Checks why a subscription is to be ended.
+ *
+ * @param code The code.
+ * @param reason The same in words.
+ * @throws {WebSocketError} ERR_INVALID_ARGUMENT for a code that is not the protocol's, and for a reason that
+ * is no text.
+ */
+export function checkUnsubscribed(code: number, reason: string): void {
+  if (!Number.isInteger(code) || code < 2000 || code > 2999) {
+    throw invalid("code", code, "2000 to 2999");
+  }
+  if (typeof reason !== "string" || !reason.isWellFormed()) {
+    throw invalid("reason", reason, "a text");
+  }
+}
+
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);

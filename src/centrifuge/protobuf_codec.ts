@@ -85,10 +85,8 @@ function isEmpty(value: unknown): boolean {
 function writeValue(writer: ProtobufWriter, field: Field, kind: Kind, value: unknown): void {
   writer.varint(field.number << 3 | wireType(field));
   if (kind instanceof Schema) {
-    const nested = new ProtobufWriter();
-    writeMessage(nested, value as Values, kind);
-    writer.bytes(nested.finish());
-  } else if (typeof value === "string") writer.bytes(Buffer.from(value));
+    writer.nested(() => writeMessage(writer, value as Values, kind));
+  } else if (typeof value === "string") writer.string(value);
   else if (value instanceof Uint8Array) writer.bytes(value);
   else writer.varint(Number(value));
 }
@@ -116,11 +114,9 @@ function entryOf(kind: Kind): Schema {
 
 /** Writes a reply behind its length. */
 function encode(reply: Reply): Uint8Array {
-  const message = new ProtobufWriter();
-  writeMessage(message, reply as Values, REPLY);
-  const framed = new ProtobufWriter();
-  framed.bytes(message.finish());
-  return framed.finish();
+  const writer = new ProtobufWriter();
+  writer.nested(() => writeMessage(writer, reply as Values, REPLY));
+  return writer.finish();
 }
 
 /** The protocol in protobuf: each reply or command behind its length. */

@@ -129,10 +129,8 @@ function readEntry(value: unknown, name: string): ListenEntry {
       `Cannot ${name} on a Server of node:http, node:https or node:http2: it answers requests by itself. Give a Server of node:net or node:tls, and serve requests with onRequest; or call handleUpgrade() in its upgrade event.`,
     );
   }
-  const isListener = typeof value === "function" || typeof value === "object" && value !== null;
-  if (!isListener || Array.isArray(value)) {
-    throw invalid(name, value, "addresses, such as { port: 8000 }, and listeners");
-  }
+  // Left out, it would stand for the default address.
+  if (value === undefined) throw invalid(name, value, "no hole in its list: leave it out");
   return { listener: value };
 }
 

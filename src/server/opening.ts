@@ -16,10 +16,10 @@ import {
 import { messageOf, WebSocketError } from "../base/errors.ts";
 import type { Settings } from "./settings.ts";
 import type { Channel, LifeListener, MessageListener } from "../transport/channel.ts";
+import { isUsed } from "../transport/used_body.ts";
 import { checkAdded } from "./prepared_upgrade.ts";
 import type { Answer, Opening, Prepared, RequestInfo } from "../transport/transport.ts";
 import { GAVE_UP, waitFor } from "./patience.ts";
-import { isUsed } from "./requests.ts";
 
 /** How long a promise of the `origin` handler may take. */
 const ORIGIN_SECONDS = 2;

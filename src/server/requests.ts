@@ -1,7 +1,7 @@
 import { handlerError } from "../base/errors.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { formatFields } from "../protocol/mod.ts";
-import { currentRuntime } from "../transport/runtime.ts";
+import { isUsed } from "../transport/used_body.ts";
 import type { RequestInfo } from "../transport/transport.ts";
 import type { Reports } from "./reports.ts";
 import type { Settings } from "./settings.ts";
@@ -57,17 +57,6 @@ export class Requests<S, C extends WebSocketConnection> {
       return new Response("Internal Server Error\n", { status: 500 });
     }
   }
-}
-
-/**
- * Tells whether the body of a response is somebody's already. Bun calls one that is locked used; to ask it for the
- * body itself would cost it what it knows of the length.
- *
- * @param response The response.
- * @returns Whether it cannot be sent.
- */
-export function isUsed(response: Response): boolean {
-  return response.bodyUsed || currentRuntime() !== "bun" && response.body?.locked === true;
 }
 
 /** Refuses what cannot be sent: an engine may have no other way out than to end the process. */

@@ -10,9 +10,15 @@ import { connect, permessageDeflate } from "../../client/mod.ts";
 
 const [base, agent] = process.argv.slice(2);
 const LARGE = 64 * 1024 * 1024;
+/** The suite answers nobody while it writes a message in 65,536 frames. */
+const PATIENCE = 60;
 
 function ask(path: string): ReturnType<typeof connect> {
-  return connect(`${base}${path}`, { maxRecvSize: LARGE, silenceMax: 0 });
+  return connect(`${base}${path}`, {
+    maxRecvSize: LARGE,
+    silenceMax: 0,
+    handshakeTimeout: PATIENCE,
+  });
 }
 
 async function run(number: number): Promise<void> {
@@ -22,6 +28,7 @@ async function run(number: number): Promise<void> {
     compressionThreshold: 0,
     maxRecvSize: LARGE,
     silenceMax: 0,
+    handshakeTimeout: PATIENCE,
     debug: 0,
     handlers: {
       message: (connection, data) => void connection.send(data),

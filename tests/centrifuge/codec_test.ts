@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import protobuf from "protobufjs";
 import { Malformed } from "../../src/centrifuge/codec.ts";
 import { jsonCodec } from "../../src/centrifuge/json_codec.ts";
@@ -143,6 +143,29 @@ describe("the protobuf codec", () => {
       }),
       { numRuns: RUNS },
     );
+  });
+
+  it("writes messages of every length, and any text", () => {
+    const sizes = [
+      ...Array(300).keys().map((it) => it + 1),
+      16_300,
+      16_384,
+      16_385,
+      2 ** 21 - 30,
+      2 ** 21,
+      3_000_000,
+    ];
+    for (const size of sizes) {
+      const data = new Uint8Array(size).fill(7);
+      const info = { user: "ä".repeat(1 + size % 100), client: "a lone \ud800 too" };
+      const sent: Reply = { id: 1, push: { channel: "t", pub: { data, info, offset: size } } };
+      const written = protobufCodec.encode(sent) as Uint8Array;
+      const { push } = reply.toObject(reply.decodeDelimited(written)) as {
+        push: { pub: { data: Uint8Array; info: { user: string; client: string } } };
+      };
+      assert(Buffer.compare(push.pub.data, data) === 0, `${size}`);
+      assertEquals(push.pub.info, { ...info, client: "a lone \ufffd too" });
+    }
   });
 
   it("skips fields that it does not know, and takes the last of two", () => {

@@ -258,5 +258,13 @@ describe("the options of Centrifuge", () => {
     assertThrows(() => new CentrifugeError(2500, "x"), Error, "code");
     assertThrows(() => new CentrifugeError(3500, "true"), Error, "reason");
     assertThrows(() => new CentrifugeError(3500, "x".repeat(124)), Error, "reason");
+    const centrifuge = new Centrifuge(new WebSocketServer(), OPEN);
+    assertThrows(() => centrifuge.disconnect("ada", 2000), Error, "code");
+    assertThrows(() => centrifuge.disconnect("ada", 3503, "1"), Error, "reason");
+    assertThrows(() => centrifuge.unsubscribe("ada", "t", -1), Error, "code");
+    assertThrows(() => centrifuge.unsubscribe("ada", "t", 3000), Error, "code");
+    assertThrows(() => centrifuge.unsubscribe("ada", "t", 2500, "\ud800"), Error, "reason");
+    assertThrows(() => centrifuge.unsubscribe("ada", ""), Error, "topic");
+    assertThrows(() => centrifuge.refresh("ada", NaN), Error, "expires");
   });
 });

@@ -2,10 +2,11 @@ import { connect } from "@nats-io/transport-node";
 import { natsEngine } from "../../src/nats/mod.ts";
 import { Subjects } from "../../src/nats/subjects.ts";
 import { connector, historyStreams, lasting, manage } from "../nats/harness.ts";
+import { NatsCluster } from "../support/nats_cluster.ts";
 import { NatsServer, NO_NATS } from "../support/nats_server.ts";
-import { freePort } from "../support/redis_server.ts";
+import { freePort } from "../support/engine_program.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
-import { type Running, type Setting, setting } from "./setting.ts";
+import { type FaultOf, type Running, type Setting, setting } from "./setting.ts";
 
 /** Little enough that a burst is more than a connection may be behind. */
 const SETTINGS = "max_payload: 500KB\nmax_pending: 600KB\nno_fast_producer_stall: true\n";
@@ -136,5 +137,43 @@ const single = setting(
   NO_NATS,
 );
 
+/** Three NATS, each of which has all that is stored. */
+interface Clustered extends Running {
+  readonly address: string[];
+  readonly cluster: NatsCluster;
+}
+
+/** Ends one node after the other, so that each stream loses its leader now and then. */
+function killOne(number: number): FaultOf<Clustered> {
+  return {
+    name: `node ${number} of three killed for two seconds`,
+    loses: false,
+    long: true,
+    async happen({ cluster }) {
+      const node = cluster.nodes[number - 1];
+      await node.kill();
+      await seconds(2);
+      await node.start();
+      await cluster.ready();
+    },
+  };
+}
+
+const cluster = setting(
+  "a NATS cluster of three",
+  (servers: string[]) => natsEngine(() => connect({ servers }), { replicas: 3 }),
+  async (): Promise<Clustered> => {
+    const cluster = await NatsCluster.start();
+    return {
+      cluster,
+      address: cluster.addresses,
+      lasting: () => lasting(cluster.nodes[0].port),
+      close: () => cluster.close(),
+    };
+  },
+  [killOne(1), killOne(2), killOne(3)],
+  NO_NATS,
+);
+
 /** All ways to run servers over NATS. */
-export const NATS_SETTINGS: readonly Setting[] = [single];
+export const NATS_SETTINGS: readonly Setting[] = [single, cluster];

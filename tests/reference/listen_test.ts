@@ -169,8 +169,14 @@ describe(`listen over ${runtime}_tcp`, () => {
     });
   }
 
-  it("what is none of them is refused at the start, and the error says what can be given", async () => {
-    for (const listen of [new Map(), "0.0.0.0:80", 5, null]) {
+  it("what is none of them is refused, at the start at the latest, and the error says what can be given", async () => {
+    for (const listen of ["0.0.0.0:80", 5, null, [["0.0.0.0", 80]]]) {
+      assertInvalid(
+        () => new WebSocketServer({ transport: "tcp", listen } as never),
+        /Cannot use listen .*addresses/,
+      );
+    }
+    for (const listen of [new Map(), new Date()]) {
       const server = new WebSocketServer({ transport: "tcp", listen, debug: 0 });
       const kind = {
         deno: "Deno.TlsListener",

@@ -189,7 +189,7 @@ for (const variant of variants) {
 
     it("a Response whose body somebody reads already is answered 500, it is told once, and others are served", async () => {
       const locked = () => {
-        const response = new Response("page", { status: 403 });
+        const response = new Response(new ReadableStream(), { status: 403 });
         void response.body!.getReader();
         return response;
       };
@@ -197,10 +197,12 @@ for (const variant of variants) {
         onRequest: locked,
         onConnect: (_server, connection) => void connection.on({ handshake: locked }),
       });
+      // Bun's engine finds it by itself.
+      const code = variant.engine === "Bun.serve" ? "ERR_STATE" : "ERR_HANDLER";
       for (const request of ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", upgradeRequest()]) {
         for (let i = 0; i < 2; i++) {
           assertEquals((await RawClient.ask(served.url, request)).status, 500);
-          assertEquals((served.errors.pop() as WebSocketError).code, "ERR_HANDLER");
+          assertEquals((served.errors.pop() as WebSocketError).code, code);
         }
       }
       assertEquals(served.errors, []);

@@ -171,9 +171,9 @@ for (const { name, transport } of transports) {
       assertInvalid(make({ tls: Object.create({ cert, key, requestCrt: true }) }), /requestCrt/);
     });
 
-    it("listen: a hole, or what is no listener in a list, is refused and no default takes its place", () => {
-      for (const listen of [[,], [undefined], [null], [5], [[]], [{ port: 0 }, undefined], 5, ""]) {
-        assertInvalid(make({ listen }), /^Cannot use listen .+: it takes (?:addresses|at least)/);
+    it("listen: a hole in its list is refused, and no default takes its place", () => {
+      for (const listen of [[,], [undefined], [{ port: 0 }, undefined], []]) {
+        assertInvalid(make({ listen }), /^Cannot use listen .+: it takes (?:no hole|at least)/);
       }
     });
 

@@ -9,8 +9,6 @@ import { type Figures, PEERS, type Run } from "./peers.ts";
 const STORM_SECONDS = 5;
 /** A server that closes and opens this many connections has its ups and downs. */
 const MEMORY_MARGIN = 64 * 1024 * 1024;
-/** What the slowest of a hundred answers may take, with the load on the same processors. */
-const MAX_P99_MS = 1000;
 /** How long the last connections may take to be noticed as gone; Deno's engine looks seldom. */
 const SETTLE_SECONDS = 30;
 
@@ -62,7 +60,6 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   if (server.output !== "") failures.push(`the server printed:\n${server.output}`);
   const times = figures.times.toSorted((a, b) => a - b);
   const [median = 0, p99 = 0] = [times[times.length >> 1], times[Math.floor(times.length * 0.99)]];
-  if (p99 > MAX_P99_MS) failures.push(`one answer in a hundred took over ${Math.round(p99)} ms`);
   return { counts, figures, median, p99, memory, failures };
 }
 

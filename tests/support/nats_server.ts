@@ -1,11 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { patiently } from "./patience.ts";
-import { freePort } from "./redis_server.ts";
+import { EngineProgram, freePort } from "./engine_program.ts";
 
 interface Program {
   readonly path: string;
@@ -40,20 +37,9 @@ function find(): Program[] {
 }
 
 /** A NATS of a test's own, in a temporary folder, that can be made to fail. */
-export class NatsServer {
-  readonly port: number;
-  readonly #folder = mkdtempSync(join(tmpdir(), "duet-nats-"));
-  readonly #program: string;
-  readonly #options: readonly string[];
-  /** What cannot be set by an option. */
+export class NatsServer extends EngineProgram {
+  /** What cannot be set by an option; holds from the next start on. */
   settings = "";
-  #process: ChildProcess | null = null;
-
-  private constructor(port: number, program: Program | undefined, options: readonly string[]) {
-    this.port = port;
-    this.#program = program!.path;
-    this.#options = options;
-  }
 
   /** Starts the newest with JetStream on a free port. */
   static start(...options: string[]): Promise<NatsServer> {
@@ -74,72 +60,20 @@ export class NatsServer {
     program: Program | undefined,
     options: readonly string[],
   ): Promise<NatsServer> {
-    const server = new NatsServer(await freePort(), program, options);
+    const port = await freePort();
+    const server: NatsServer = new NatsServer({
+      name: "nats-server",
+      port,
+      command(folder) {
+        const file = join(folder, "nats.conf");
+        writeFileSync(file, server.settings);
+        const where = ["-c", file, "-a", "127.0.0.1", "-p", `${port}`, "-sd", folder];
+        return [program!.path, [...where, ...options]];
+      },
+      asked: "",
+      answer: /^INFO/,
+    });
     await server.start();
     return server;
   }
-
-  get pid(): number {
-    return this.#process!.pid!;
-  }
-
-  /** Starts it again after {@linkcode kill}, with what it has on disk. */
-  async start(): Promise<void> {
-    const file = join(this.#folder, "nats.conf");
-    writeFileSync(file, this.settings);
-    const where = ["-c", file, "-a", "127.0.0.1", "-p", `${this.port}`, "-sd", this.#folder];
-    const child = spawn(this.#program, [...where, ...this.#options], { stdio: "ignore" });
-    this.#process = child;
-    await patiently(answers(this.port, () => child.exitCode === null), "nats-server");
-  }
-
-  /** Ends it as a crash does. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === null) return;
-    this.#process = null;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
-    process.kill(child.pid!, "SIGKILL");
-    await patiently(gone as Promise<void>, "the end of nats-server");
-  }
-
-  /** Removes what it has written to disk. */
-  forget(): void {
-    for (const name of readdirSync(this.#folder)) {
-      rmSync(join(this.#folder, name), { recursive: true, force: true });
-    }
-  }
-
-  /** Has it hang: it keeps its connections, takes new ones, and answers nothing. */
-  hang(): void {
-    process.kill(this.pid, "SIGSTOP");
-  }
-
-  /** Has it go on after {@linkcode hang}. */
-  goOn(): void {
-    process.kill(this.pid, "SIGCONT");
-  }
-
-  /** Ends it and removes what it has written. */
-  async close(): Promise<void> {
-    await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-/** Settles once a NATS answers on a port. */
-async function answers(port: number, alive: () => boolean): Promise<void> {
-  while (alive()) {
-    const up = await new Promise<boolean>((resolve) => {
-      const socket = createConnection(port, "127.0.0.1");
-      socket.on("data", (data) => {
-        socket.destroy();
-        resolve(data.toString().startsWith("INFO"));
-      });
-      socket.on("error", () => resolve(false));
-    });
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("nats-server has ended at once");
 }

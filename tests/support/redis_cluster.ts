@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { patiently } from "./patience.ts";
-import { freePort, RedisServer } from "./redis_server.ts";
+import { freePort } from "./engine_program.ts";
+import { RedisServer } from "./redis_server.ts";
 
 const SLOTS = 16_384;
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { Redis } from "ioredis";
 import { patiently } from "./patience.ts";
-import { freePort, type RedisServer } from "./redis_server.ts";
+import { freePort } from "./engine_program.ts";
+import type { RedisServer } from "./redis_server.ts";
 
 /** What the sentinel calls those that it looks after. */
 export const MASTER_NAME = "duet";

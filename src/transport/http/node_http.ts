@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { handlerError } from "../../base/errors.ts";
@@ -10,7 +11,6 @@ import { remoteOf } from "../tcp/node_byte_socket.ts";
 import { nodeTls } from "../tcp/node_tls.ts";
 import { openUpgrade } from "../tcp/node_upgrade.ts";
 import { TCP_CAPABILITIES, TCP_LISTENS } from "../tcp/tcp_capabilities.ts";
-import { TlsWaits } from "../tcp/tls_wait.ts";
 import type {
   Capabilities,
   ListenAbilities,
@@ -34,6 +34,8 @@ export class NodeHttpTransport implements Transport {
   static readonly listens: ListenAbilities = TCP_LISTENS;
   readonly #host: TransportHost;
   #server: Server | null = null;
+  // Sockets within their TLS handshake, of which Node's own server knows nothing that could be ended.
+  readonly #handshaking = new Set<Socket>();
   // The requests whose responses have not gone out whole.
   readonly #underWay = new Set<Promise<void>>();
 
@@ -50,9 +52,13 @@ export class NodeHttpTransport implements Transport {
     const secure = tls !== undefined;
     const server = await this.#create(tls);
     if (secure) {
-      // Of these, Node's own server knows nothing that could be ended.
-      const handshakes = new TlsWaits(this.#host);
-      server.on("connection", handshakes.begin).on("secureConnection", handshakes.end);
+      server.on("connection", (raw: Socket) => {
+        this.#handshaking.add(raw);
+        raw.once("close", () => this.#handshaking.delete(raw));
+      });
+      server.on("secureConnection", (socket: Socket) => {
+        this.#handshaking.delete((socket as { _parent?: Socket })._parent ?? socket);
+      });
     }
     server.on("upgrade", (...event) => this.handleUpgrade(event));
     server.on("request", (message, response) => {
@@ -133,6 +139,7 @@ export class NodeHttpTransport implements Transport {
 
   stop(): Promise<void> {
     this.#server?.close();
+    for (const raw of this.#handshaking) raw.destroy();
     return Promise.resolve();
   }
 

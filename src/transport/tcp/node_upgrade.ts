@@ -36,9 +36,9 @@ export function openUpgrade(
       "Cannot upgrade this socket twice: another listener of the upgrade event has done so. Have one listener look at the request, and call handleUpgrade() once.",
     );
   }
+  // Its client has left while the application was at work: nobody is there to be let in.
+  if (socket.destroyed) return;
   const native = socket as Socket;
-  // Who has left while the application was looking at the request would not be told of again.
-  if (native.destroyed) return;
   keepIncoming(native, request);
   // What was to keep HTTP's connections from idling does not hold for this one.
   native.setTimeout?.(0);
