@@ -17,9 +17,9 @@ import { type Binding, FLAG_VARIABLES } from "./std.ts";
 /** The programs that run tests. */
 export type Runtime = "deno" | "bun" | "node";
 
-const FILE_SECONDS = 300;
+const FILE_SECONDS = 600;
 /** Bun gives a test 5 s unless told; the file's own limit is the one that counts. */
-const BUN_TEST_SECONDS = 120;
+const BUN_TEST_SECONDS = 300;
 
 /** Which files to run, where, and for how long at most. */
 export interface SuiteOptions {
