@@ -44,7 +44,7 @@ describe("the dashboard example in a browser", { skip: noChromium }, () => {
             colorScheme,
           });
           const page = await context.newPage();
-          page.setDefaultTimeout(60_000);
+          page.setDefaultTimeout(300_000);
           page.on("pageerror", (error) => complaints.push(String(error)));
           page.on("console", (message) => {
             if (message.type() === "error") complaints.push(message.text());

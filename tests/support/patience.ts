@@ -1,5 +1,5 @@
 /** How long anything that a test waits for may take: far longer than it does. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 /** Waits, but not for ever: a test that hangs says what it was waiting for. */
 export async function patiently<T>(promise: Promise<T>, what: string): Promise<T> {
