@@ -34,7 +34,7 @@ describe("the dashboard example in a browser", { skip: noChromium }, () => {
   for (const runtime of ["deno", "bun"] as const) {
     for (const transport of ["http", "tcp"]) {
       const name = `${runtime}_${transport}`;
-      test(name, { timeout: 120_000 }, async () => {
+      test(name, { timeout: 500_000 }, async () => {
         const flags = ["--transport", transport, "--port", "0"];
         await using server = await Example.start(runtime, "dashboard.ts", ...flags);
         const complaints: string[] = [];
