@@ -393,50 +393,6 @@ describe("receiver: memory", () => {
     }
   });
 
-  it("with shareBuffers, large messages in pieces have a buffer of their own each", () => {
-    for (const size of [500_000, 700_000, 1 << 20]) {
-      const { receiver, recorder } = record({ shareBuffers: true });
-      for (const value of [1, 2]) {
-        const whole = clientFrame(2, new Uint8Array(size).fill(value));
-        for (const chunk of cut(whole, [200_000, 400_000])) receiver.push(chunk.slice());
-      }
-      for (const [i, [, data]] of recorder.events.entries()) {
-        assert(data instanceof Uint8Array && data.buffer.byteLength === size);
-        assert(data.length === size && data.every((byte) => byte === i + 1));
-      }
-      assertEquals(recorder.events.length, 2);
-    }
-  });
-
-  it("with ownsChunks, a large message at the end of its chunk is a view of it, and others are copies", () => {
-    const large = (size: number) => clientFrame(2, new Uint8Array(size).fill(7));
-    const rows: [what: string, chunk: Uint8Array, views: boolean[], detached: boolean][] = [
-      ["one message", large(20_000), [true], false],
-      ["too small to matter", large(4095), [false], false],
-      ["more than half of the chunk", concat(large(9000), large(10_000)), [false, true], false],
-      ["less than half of it", concat(large(10_000), large(9000)), [false, false], true],
-      ["something behind it", concat(large(20_000), clientFrame(9)), [false], true],
-      ["the next one has begun", concat(large(20_000), Uint8Array.of(0x82)), [false], true],
-      ["a text", clientFrame(1, "a".repeat(20_000)), [], true],
-    ];
-    for (const [what, chunk, views, detached] of rows) {
-      const { receiver, recorder } = record({ ownsChunks: true });
-      const { buffer } = chunk;
-      receiver.push(chunk);
-      const told = recorder.events.flatMap(([kind, it]) => kind === "binary" ? [it] : []);
-      assertEquals(told.map((it) => it.buffer === buffer), views, what);
-      assertEquals(chunk.length === 0, detached, what);
-      assert(told.every((it) => it.every((byte) => byte === 7)), what);
-    }
-  });
-
-  it("with ownsChunks, a part of a buffer is left to whoever has the rest", () => {
-    const { receiver } = record({ ownsChunks: true });
-    const whole = concat(new Uint8Array(10), clientFrame(1, "a".repeat(20_000)));
-    receiver.push(whole.subarray(10));
-    assertEquals(whole.length > 20_000, true);
-  });
-
   it("gives bytes of their own also when an extension hands back what it was given", () => {
     for (const size of [3, 50_000]) {
       const { receiver, recorder } = record({
