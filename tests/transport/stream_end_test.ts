@@ -103,12 +103,19 @@ function describeMessages(path: BytePath): void {
 /** What is asked for and not read before the peer ends its half. */
 const SIZES = [5, 100 * KIB, 8 * KIB * KIB];
 
+/** Answers with so many bytes, and gives a busy machine the time to send them. */
+function answering(size: number) {
+  const utf8 = (connection: WebSocketConnection) =>
+    void connection.sendBinary(new Uint8Array(size));
+  return { ...handling({ utf8 }), closeTimeout: 120 };
+}
+
 function describeAnswers(path: BytePath): void {
   for (const size of SIZES) {
     it(`a peer that has ended its half gets its answer of ${size} bytes, then the end`, async () => {
       await using served = await serveOver(
         path,
-        handling({ utf8: (connection) => void connection.sendBinary(new Uint8Array(size)) }),
+        answering(size),
       );
       using client = await openOver(path, served.url);
       client.pause();
@@ -122,7 +129,7 @@ function describeAnswers(path: BytePath): void {
     it(`a Close frame comes after an answer of ${size} bytes`, async () => {
       await using served = await serveOver(
         path,
-        handling({ utf8: (connection) => void connection.sendBinary(new Uint8Array(size)) }),
+        answering(size),
       );
       using client = await openOver(path, served.url);
       client.pause();
