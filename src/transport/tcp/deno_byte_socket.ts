@@ -204,7 +204,13 @@ export class DenoByteSocket implements ByteSocket {
       return;
     }
     this.#rest = NOTHING;
-    this.sink.written();
+    try {
+      this.sink.written();
+    } catch (error) {
+      // Out of here it would be a rejection that nobody handles.
+      this.#report(error);
+      this.destroy();
+    }
   }
 
   /** A socket that cannot be written to is lost: what can still be read of it ends soon. */
