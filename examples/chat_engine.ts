@@ -44,8 +44,8 @@ async function natsConnect(url: string): Promise<() => Promise<NatsConnection>> 
 /** What to do about a package that is not there. */
 function missing(flag: string, name: string): (cause: unknown) => never {
   return (cause) => {
-    const todo = `run npm install ${name}, and under Deno add --ignore-env`;
-    throw new Error(`Cannot load the package ${name}, which ${flag} needs: ${todo}`, { cause });
+    const advice = `run npm install ${name}, and under Deno add --ignore-env`;
+    throw new Error(`Cannot load the package ${name}, which ${flag} needs: ${advice}`, { cause });
   };
 }
 

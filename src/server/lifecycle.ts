@@ -178,7 +178,7 @@ export class Lifecycle<S, C extends WebSocketConnection> {
       throw reports.keep(
         new WebSocketError(
           "ERR_INVALID_ARGUMENT",
-          "Cannot use these handlers: there is no function message. Give what Bun.serve would take as websocket.",
+          "Cannot use these handlers: there is no function message. Give handlers as the runtime's own server takes them.",
         ),
       );
     }

@@ -297,6 +297,7 @@ class DeflateSession extends SharingSession {
   }
 
   sharedSent(payload: Uint8Array): void {
+    // The peer's window has it, though this deflater has not compressed it.
     this.deflater.skip(payload);
   }
 
