@@ -69,15 +69,18 @@ for (const transport of ["http", "tcp"]) {
     test("slows a client down that sends too fast, and drops one that goes on", async () => {
       const client = await Client.open(chat);
       for (let n = 0; n < 3 * limits.burst; n++) client.send({});
-      for (let n = 0; n < limits.burst; n++) {
-        assert.equal((await client.next()).code, "bad-message");
+      const code = await client.closed;
+      const told = client.received.map((message) => JSON.parse(message).code);
+      const expected = [...Array(limits.burst).fill("bad-message"), "too-fast"];
+      if (runtime === "deno" && transport === "http") {
+        // Deno.serve's engine drops a connection that it closes while frames are still coming. So the client
+        // may see neither the code, which Deno's client calls 0 then, nor the last answers.
+        assert.ok([1008, 1006, 0].includes(code), `closed with ${code}`);
+        assert.deepEqual(told.slice(0, expected.length), expected.slice(0, told.length));
+      } else {
+        assert.equal(code, 1008);
+        assert.deepEqual(told.slice(0, expected.length), expected);
       }
-      assert.equal((await client.next()).code, "too-fast");
-      // Deno.serve's engine drops a connection that it closes while frames are still coming, so the
-      // client may never see the code; Deno's client calls that 0.
-      const isDenoServe = runtime === "deno" && transport === "http";
-      const codes = isDenoServe ? [1008, 1006, 0] : [1008];
-      assert.ok(codes.includes(await client.closed), `closed with ${await client.closed}`);
     });
 
     test("takes no message over its limit", async () => {
@@ -182,6 +185,11 @@ class Client {
 
   send(message: unknown): void {
     this.socket.send(JSON.stringify(message));
+  }
+
+  /** What has come and was not taken by {@linkcode Client.next}. */
+  get received(): readonly string[] {
+    return this.#messages;
   }
 
   async next(): Promise<Record<string, unknown>> {
