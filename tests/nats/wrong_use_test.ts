@@ -6,6 +6,7 @@ import { type NatsConnection, natsEngine, type NatsEngineOptions } from "../../s
 import type { EngineTopic } from "../../src/topics/engine.ts";
 import { NatsServer, NO_NATS, NO_OLD_NATS } from "../support/nats_server.ts";
 import { patiently } from "../support/patience.ts";
+import { TcpProxy } from "../support/tcp_proxy.ts";
 import { connector } from "./harness.ts";
 
 type Connect = () => PromiseLike<NatsConnection>;
@@ -97,7 +98,9 @@ describe("what a wrong use of natsEngine gets", () => {
 
   it("a wrong password, or none", { skip: NO_NATS }, async () => {
     const nats = await NatsServer.start("--user", "ada", "--pass", "right");
-    const servers = `127.0.0.1:${nats.port}`;
+    // NATS resets whom it refuses; at that moment its client listens to no error, which would end this process.
+    const proxy = await TcpProxy.start(nats.port);
+    const servers = `127.0.0.1:${proxy.port}`;
     for (const pass of ["wrong", undefined]) {
       const { code, message } = await failure(() => connect({ servers, user: "ada", pass }));
       assertEquals(code, "ERR_REFUSED");
@@ -107,6 +110,7 @@ describe("what a wrong use of natsEngine gets", () => {
     await engine.start(EVENTS);
     assertEquals(engine.state.up, true);
     await engine.close();
+    await proxy.close();
     await nats.close();
   });
 
