@@ -33,6 +33,8 @@ export interface NatsServerInfo {
   readonly jetstream?: boolean;
   /** Its cluster, if it is in one. */
   readonly cluster?: string;
+  /** The most bytes of a message. */
+  readonly max_payload?: number;
 }
 
 /** A subscription, to be ended. */

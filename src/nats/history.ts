@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type {
   EngineTopic,
   HistoryPage,
@@ -11,6 +10,7 @@ import type { NatsMessage } from "./client.ts";
 import type { JetStream } from "./jetstream.ts";
 import { epochOf, streamAge, type Streams, type StreamState } from "./streams.ts";
 import type { Subjects } from "./subjects.ts";
+import { decodeMessage } from "./wire.ts";
 
 /** Topics that one question is about, at most. */
 const TOPICS = 128;
@@ -377,22 +377,12 @@ export function timeOf({ headers }: NatsMessage): number {
 }
 
 /**
- * Reads a publication.
+ * Reads a publication with history.
  *
  * @param message The message, as read or as announced.
- * @param offset Its offset; undefined for one without history.
  * @returns The publication.
  */
-export function decode(message: NatsMessage, offset = sequenceOf(message)): Publication {
-  return decodePayload(bufferOf(message.data), timeOf(message), offset);
-}
-
-/**
- * Gives bytes as a `Buffer`, without copying them.
- *
- * @param data The bytes.
- * @returns The same.
- */
-export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
-  return Buffer.from(buffer as ArrayBuffer, byteOffset, length);
+export function decode(message: NatsMessage): Publication {
+  const [payload] = decodeMessage(message.data);
+  return decodePayload(payload, timeOf(message), sequenceOf(message));
 }

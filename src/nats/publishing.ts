@@ -1,34 +1,31 @@
 import { createHash } from "node:crypto";
+import { type Batch, Batches, type LostBatch } from "../engines/batches.ts";
 import { ConnectionLost } from "../engines/connection_lost.ts";
 import { ACCEPTED, accepted, refused, unknown } from "../engines/publish_results.ts";
-import { MARGIN, Searches } from "../engines/searches.ts";
+import { MARGIN } from "../engines/searches.ts";
 import type { Clock } from "../topics/clock.ts";
 import type { EngineTopic, Message, Position, PublishResult } from "../topics/engine.ts";
-import { encodePayload } from "../topics/payload.ts";
 import { historyError } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import type { History } from "./history.ts";
 import { isNotFound, readAnswer } from "./jetstream.ts";
 import { epochOf, type Streams } from "./streams.ts";
 import { encodeToken, type Subjects } from "./subjects.ts";
+import { encodeMessage } from "./wire.ts";
 
-/** How often a publication is sent to a stream that turns out not to be there. */
+/** How often a batch is sent to a stream that turns out not to be there. */
 const TRIES = 5;
+/** The most bytes of one message where the server does not say. */
+const MESSAGE = 1024 * 1024;
 
-/** One publication that is not answered. */
-interface Entry {
-  readonly topic: EngineTopic;
-  readonly id: string;
-  /** When it was published here. */
-  readonly began: number;
-  /** When it was sent, to which server, and to which epoch of the stream. */
-  sent: number;
-  server: string;
-  epoch: string;
+/** When and where a batch was sent. */
+interface Sent {
+  readonly at: number;
+  /** The server that it was sent to, and the epoch of the stream. */
+  readonly server: string;
+  readonly epoch: string;
   /** How far the stream was known to go then. */
-  floor: number;
-  /** Set when it was announced: its place. */
-  heard: PublishResult | null;
+  readonly floor: number;
 }
 
 interface Ack {
@@ -37,29 +34,19 @@ interface Ack {
   readonly duplicate?: boolean;
 }
 
-/** Something that was sent and not answered. */
-interface Lost {
-  readonly began: number;
-  readonly entry: Entry;
-  /** Says what was found out. */
-  readonly answer: (result: PublishResult) => void;
-  readonly over: () => void;
-}
-
-/** Publishes, and finds out what became of those that were not answered. */
+/**
+ * Publishes: a batch is one message. Publications with history go alone, since the sequence number of a message
+ * is an offset.
+ */
 export class Publishing {
   readonly #connection: Connection;
   readonly #streams: Streams;
   readonly #subjects: Subjects;
   readonly #history: History;
   readonly #clock: Clock;
-  /** All that is not answered, by name. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #batches: Batches<Sent>;
   /** Settled when the newest of a topic was sent: the next one is sent after it. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** The newest of each topic that is not answered. */
-  readonly #underWay = new Map<string, Promise<PublishResult>>();
-  readonly #searches: Searches<Lost>;
   #closed = false;
 
   /**
@@ -81,8 +68,14 @@ export class Publishing {
     this.#subjects = subjects;
     this.#history = history;
     this.#clock = clock;
-    this.#searches = new Searches({
+    this.#batches = new Batches({
       clock,
+      name: "NATS",
+      // Half of what a message may have leaves room for what comes on top.
+      maxBytes: () => (connection.info?.max_payload ?? MESSAGE) / 2,
+      together: ({ history }) => history === null,
+      ask: (batch) => this.#ask(batch),
+      isRefusal: (error) => !(error instanceof ConnectionLost && error.sent),
       whenUp: (time) => connection.whenUp(time),
       find: (losts) => this.#find(losts),
     });
@@ -106,12 +99,7 @@ export class Publishing {
     if (!this.#connection.up || info === undefined) return refused(topic, "NATS cannot be reached");
     const error = topic.history === null ? null : historyError(info);
     if (error !== null) return { accepted: false, error };
-    const { name } = topic;
-    const done = this.#publish(topic, message, seen).finally(() => {
-      if (this.#underWay.get(name) === done) this.#underWay.delete(name);
-    });
-    this.#underWay.set(name, done);
-    return done;
+    return this.#batches.add(topic, message, seen);
   }
 
   /**
@@ -120,8 +108,8 @@ export class Publishing {
    * @param topic The topic.
    * @returns Settled then; undefined when that is so now.
    */
-  settled(topic: string): Promise<unknown> | undefined {
-    return this.#underWay.get(topic);
+  settled(topic: string): Promise<void> | undefined {
+    return this.#batches.settled(topic);
   }
 
   /**
@@ -131,40 +119,23 @@ export class Publishing {
    * @param position Its position, if it has one.
    */
   heard(id: string, position: Position | undefined): void {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined) entry.heard = accepted(position);
+    this.#batches.heard(id, position);
   }
 
-  /** Ends it: what is not answered is not looked for. */
+  /** Ends it: what waits is sent, and what is not answered is not looked for. */
   close(): void {
     this.#closed = true;
-    this.#searches.close();
+    this.#batches.close();
   }
 
-  async #publish(
-    topic: EngineTopic,
-    message: Message,
-    seen: Position | null,
-  ): Promise<PublishResult> {
-    const { id, idempotencyKey } = message;
-    const began = this.#clock.now();
-    const entry: Entry = {
-      topic,
-      id,
-      began,
-      sent: began,
-      server: "",
-      epoch: "",
-      floor: 0,
-      heard: null,
-    };
-    this.#entries.set(id, entry);
+  async #ask(batch: Batch<Sent>): Promise<void> {
+    const { topic, entries, seen, idempotencyKey } = batch;
     const before = this.#turns.get(topic.name);
     let sent = () => {};
     const turn = new Promise<void>((resolve) => sent = resolve);
     this.#turns.set(topic.name, turn);
     try {
-      const payload = encodePayload(message);
+      const message = encodeMessage(entries.map(({ payload }) => payload));
       const fields = idempotencyKey === undefined
         ? undefined
         : { "Nats-Msg-Id": keyOf(topic, idempotencyKey) };
@@ -172,24 +143,25 @@ export class Publishing {
       for (let i = 1;; i++) {
         const stream = await this.#prepare(topic, seen);
         const subject = this.#subjects.publications(topic, stream);
-        entry.sent = this.#clock.now();
-        entry.server = this.#connection.info?.server_id ?? "";
-        entry.epoch = epochOf(stream);
-        entry.floor = this.#streams.last(stream);
-        const asked = this.#connection.ask(subject, payload, fields);
+        batch.sent = {
+          at: this.#clock.now(),
+          server: this.#connection.info?.server_id ?? "",
+          epoch: epochOf(stream),
+          floor: this.#streams.last(stream),
+        };
+        const asked = this.#connection.ask(subject, message, fields);
         sent();
         try {
-          return await this.#acknowledged(entry, readAnswer<Ack>(await asked));
+          const result = await this.#acknowledged(batch, readAnswer<Ack>(await asked));
+          for (const { resolve } of entries) resolve(result);
+          return;
         } catch (error) {
           if (i === TRIES || !isNotFound(error)) throw error;
           await this.#streams.gone(stream);
         }
       }
-    } catch (error) {
-      return await this.#failed(entry, error as Error);
     } finally {
       sent();
-      this.#entries.delete(id);
       if (this.#turns.get(topic.name) === turn) this.#turns.delete(topic.name);
     }
   }
@@ -205,15 +177,16 @@ export class Publishing {
     return await this.#streams.of(topic);
   }
 
+  /** Reads what the stream says of a message; where that has a place, it is one publication. */
   async #acknowledged(
-    { topic, epoch: sentTo, floor }: Entry,
+    { topic, sent }: Batch<Sent>,
     { stream, seq, duplicate = false }: Ack,
   ): Promise<PublishResult> {
     if (topic.history === null) return duplicate ? { ...ACCEPTED, repeated: true } : ACCEPTED;
     const epoch = epochOf(stream);
     const position = { epoch, offset: seq };
     if (duplicate) return { ...accepted(position), repeated: true };
-    if (epoch === sentTo && seq <= floor) {
+    if (epoch === sent!.epoch && seq <= sent!.floor) {
       // The stream has lost its end meanwhile, and this publication has the place of another one.
       await this.#streams.renew(topic, epoch);
       return unknown(topic, "the stream has lost its end");
@@ -222,39 +195,22 @@ export class Publishing {
     return accepted(position);
   }
 
-  async #failed(entry: Entry, error: Error): Promise<PublishResult> {
-    const { topic } = entry;
-    const lost = error instanceof ConnectionLost ? error.sent : false;
-    if (!lost) return refused(topic, error.message, error);
-    // What was asked before it was sent has failed, and it was not sent.
-    if (entry.server === "") return refused(topic, error.message, error);
-    if (topic.history !== null && entry.heard === null) {
-      const found = await new Promise<PublishResult | null>((answer) => {
-        const { began } = entry;
-        this.#searches.add(topic.name, { began, entry, answer, over: () => answer(null) });
-      });
-      if (found !== null) return found.accepted === true ? found : refused(topic, error.message);
-    }
-    return entry.heard ?? unknown(topic, `no answer came: ${error.message}`);
-  }
-
   /** Looks in a topic's history for what was sent and not answered. */
-  async #find(losts: readonly Lost[]): Promise<void> {
-    const { topic, sent } = losts[0].entry;
-    const names = new Set(losts.map(({ entry }) => entry.id));
-    const since = this.#streams.engineTime(sent) - MARGIN;
+  async #find(losts: readonly LostBatch<Sent>[]): Promise<void> {
+    const { batch: { topic }, sent: first } = losts[0];
+    const names = new Set(losts.flatMap(({ batch }) => batch.entries.map(({ id }) => id)));
+    const since = this.#streams.engineTime(first.at) - MARGIN;
     const { state, found } = await this.#history.find(topic, since, names);
-    for (const lost of losts) {
-      const { id, epoch, server, floor, heard } = lost.entry;
-      const offset = found.get(id);
-      if (offset !== undefined) lost.answer(accepted({ epoch: state.epoch, offset }));
-      else if (heard !== null) lost.answer(heard);
-      else {
-        // What one server had not read when it ended is gone with it; in a cluster another may have it.
-        const over = this.#connection.info?.server_id !== server &&
-          this.#connection.info?.cluster === undefined;
-        const never = over && state.epoch === epoch && state.last >= floor;
-        if (never) lost.answer({ accepted: false });
+    for (const { batch: { entries }, sent: { server, epoch, floor }, why } of losts) {
+      // What one server had not read when it ended is gone with it; in a cluster another may have it.
+      const over = this.#connection.info?.server_id !== server &&
+        this.#connection.info?.cluster === undefined;
+      const never = over && state.epoch === epoch && state.last >= floor;
+      for (const { id, heard, resolve } of entries) {
+        const offset = found.get(id);
+        if (offset !== undefined) resolve(accepted({ epoch: state.epoch, offset }));
+        else if (heard !== null) resolve(heard);
+        else if (never) resolve(refused(topic, why));
       }
     }
   }

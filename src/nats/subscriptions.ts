@@ -1,10 +1,12 @@
 import { asError } from "../topics/awaitable.ts";
 import type { EngineTopic, Member, Place, Publication } from "../topics/engine.ts";
+import { decodePayload } from "../topics/payload.ts";
 import type { NatsMessage, NatsSubscription } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { decode, type History, sequenceOf, timeOf } from "./history.ts";
 import { epochOf } from "./streams.ts";
 import type { Subjects } from "./subjects.ts";
+import { decodeMessage } from "./wire.ts";
 
 /** Whom subscriptions tell. */
 export interface SubscriptionsHost {
@@ -134,8 +136,11 @@ export class Subscriptions {
       : stream.startsWith(this.#subjects.history(history).stream);
     if (!own) return this.#differs(followed, stream);
     if (history === null) {
-      // Of a stream that keeps one publication, where it stands says nothing.
-      return this.#host.publication(name, { ...decode(message), offset: undefined }, null);
+      const time = timeOf(message);
+      for (const payload of decodeMessage(message.data)) {
+        this.#host.publication(name, decodePayload(payload, time), null);
+      }
+      return;
     }
     const offset = sequenceOf(message);
     const before = Number(message.headers!.get("Nats-Last-Sequence"));

@@ -79,7 +79,6 @@ export class RedisEngine implements Engine {
   }
 
   close(): void {
-    this.#publishing.flush();
     this.#publishing.close();
     this.#commands.close();
     this.#subscriptions.close();

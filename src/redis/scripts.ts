@@ -103,7 +103,7 @@ for i = 1, n do
   end
   parts[i + 1] = struct.pack('>I4', #d) .. d
 end
-parts[1] = struct.pack('>BI6I6I2', 1, last + 1, now, n) .. epoch
+parts[1] = struct.pack('>BI6I6', 1, last + 1, now) .. epoch
 redis.call('HSET', KEYS[1], 'o', last + n)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
@@ -119,7 +119,7 @@ return {epoch, last + n, 0}
 export const TELL: Script = script(`
 if ARGV[2] ~= '0' and not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return 1 end
 ${NOW}
-local parts = { struct.pack('>BI6I2', 2, now, #ARGV - 2) }
+local parts = { struct.pack('>BI6', 2, now) }
 for i = 3, #ARGV do parts[i - 1] = struct.pack('>I4', #ARGV[i]) .. ARGV[i] end
 redis.call('PUBLISH', ARGV[1], table.concat(parts))
 return 0

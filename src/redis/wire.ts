@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { decodePayloads } from "../engines/payload_list.ts";
 import type { Member, Place, Publication } from "../topics/engine.ts";
 import { decodePayload } from "../topics/payload.ts";
 
@@ -31,9 +32,9 @@ export function decodeAnnouncement(message: Buffer, events: Announced): void {
     case KEPT: {
       const first = message.readUIntBE(1, 6);
       const time = message.readUIntBE(7, 6);
-      const epoch = message.toString("latin1", 15, 15 + EPOCH);
+      const epoch = message.toString("latin1", 13, 13 + EPOCH);
       let offset = first;
-      for (const payload of payloads(message, 15 + EPOCH, message.readUInt16BE(13))) {
+      for (const payload of decodePayloads(message, 13 + EPOCH)) {
         events.publication(decodePayload(payload, time, offset), { epoch, previous: offset - 1 });
         offset++;
       }
@@ -41,7 +42,7 @@ export function decodeAnnouncement(message: Buffer, events: Announced): void {
     }
     case UNKEPT: {
       const time = message.readUIntBE(1, 6);
-      for (const payload of payloads(message, 9, message.readUInt16BE(7))) {
+      for (const payload of decodePayloads(message, 7)) {
         events.publication(decodePayload(payload, time), null);
       }
       return;
@@ -53,15 +54,6 @@ export function decodeAnnouncement(message: Buffer, events: Announced): void {
     }
     default:
       throw new RangeError(`There is no announcement of kind ${message[0]}`);
-  }
-}
-
-function* payloads(message: Buffer, at: number, count: number): Generator<Buffer> {
-  for (let i = 0; i < count; i++) {
-    const end = at + 4 + message.readUInt32BE(at);
-    if (end > message.length) throw new RangeError("The announcement is too short");
-    yield message.subarray(at + 4, end);
-    at = end;
   }
 }
 

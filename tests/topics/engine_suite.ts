@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
@@ -56,6 +57,10 @@ function newTopic(history: EngineTopic["history"] = { count: 1000, age: 600 }): 
 let messages = 0;
 function message(data: string | Uint8Array, more: Partial<Message> = {}): Message {
   return { data, id: `suite.${++messages}`, ...more };
+}
+
+function bytes(data: string | Uint8Array): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data) : data;
 }
 
 interface Heard {
@@ -407,6 +412,54 @@ export function testEngine(
           assertEquals([again.accepted, again.repeated], [true, true]);
           assertEquals(again.position, first.position);
           assertEquals([elsewhere.accepted, elsewhere.repeated], [true, undefined]);
+        }),
+      );
+
+      it(
+        `what is published in one turn comes whole and in that order, each with its own answer, ${how}`,
+        options,
+        runs(async ({ server }) => {
+          const [a, b] = [await server(), await server()];
+          const [topic, other] = [newTopic(history), newTopic(history)];
+          for (const { engine } of [a, b]) await engine.subscribe([topic, other]);
+          const large = Buffer.alloc(200_000, "large");
+          const turn: [string | Uint8Array, Partial<Message>][] = [
+            ["", {}],
+            [new Uint8Array(), { tags: { x: "y" } }],
+            ["keyed", { idempotencyKey: "k" }],
+            ...Array.from({ length: 300 }, (_, i): [string, object] => [`${i}`, {}]),
+            // More than one message of an engine takes.
+            ...Array.from({ length: 8 }, (): [Uint8Array, object] => [large, {}]),
+            ["again", { idempotencyKey: "k" }],
+            ["é", { key: "e" }],
+          ];
+          const results = await Promise.all(turn.flatMap(([data, more]) => [
+            publish(a, topic, data, more),
+            publish(a, other, data, more),
+          ]));
+          const expected = turn.map(([data]) => data).filter((data) => data !== "again");
+          for (const it of [a, b]) {
+            for (const [i, some] of [topic, other].entries()) {
+              await it.until(() => it.on(some).length >= expected.length, "all");
+              const heard = it.on(some).map(({ publication }) => publication);
+              const same = heard.map(({ data }, i) =>
+                Buffer.compare(bytes(data), bytes(expected[i]))
+              );
+              assertEquals([same.length, same.filter((difference) => difference !== 0)], [
+                expected.length,
+                [],
+              ]);
+              assertEquals([heard[1].tags, heard.at(-1)!.key], [{ x: "y" }, "e"]);
+              const told = results.filter((_, n) => n % 2 === i);
+              assert(told.every(({ accepted }) => accepted === true));
+              const [again] = told.splice(-2, 1);
+              assertEquals(again.repeated, true);
+              assertEquals(
+                told.map(({ position }) => position?.offset),
+                heard.map((it) => it.offset),
+              );
+            }
+          }
         }),
       );
 
