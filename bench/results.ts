@@ -20,7 +20,7 @@ export interface Outcome {
   median: number;
   least: number;
   most: number;
-  /** What the goal's bound is held against: the median of ratio, difference or value. */
+  /** What the goal's bound is held against: the median of ratio or value. */
   judged?: number;
   met?: boolean;
 }
@@ -85,9 +85,7 @@ function outcome(comparison: Comparison, metric: Metric, cells: Cell[]): Outcome
     most: Math.max(...ratios),
   };
   if (goal) {
-    const judged = goal.of === "ratio"
-      ? found.median
-      : median(pairs.map(([x, y]) => goal.of === "difference" ? x - y : x));
+    const judged = goal.of === "ratio" ? found.median : median(pairs.map(([x]) => x));
     found.judged = judged;
     found.met = goal.at === "least" ? judged >= goal.bound : judged <= goal.bound;
   }

@@ -136,6 +136,10 @@ export const servers: ServerEntry[] = [
   duet("bun", "http"),
   plain("deno_serve", "Deno.serve", "deno", "websocket", "deno_rooms"),
   {
+    ...plain("deno_serve_timed", "Deno.serve, idleTimeout", "deno"),
+    command: () => ["bench/servers/deno_serve.ts", "--idle-timeout", "20"],
+  },
+  {
     ...plain("bun_serve", "Bun.serve", "bun"),
     command: ({ broadcast, topics, deflate, maxSize }) =>
       topics !== undefined

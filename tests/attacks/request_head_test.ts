@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import type { Handshake, WebSocketConnection } from "../../mod.ts";
 import { clientFrame, concat } from "../support/client_frame.ts";
+import { inTime } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { echo, handling, serve, transports } from "../support/transports.ts";
 import { assertServes } from "./healthy.ts";
@@ -27,28 +28,29 @@ for (const variant of transports) {
   const ownEngine = transport === "tcp";
 
   describe(`hostile request heads over ${name}`, () => {
-    it("slow request heads: they are given up, and others are served meanwhile", async (t) => {
-      await using served = await serve(variant, { ...echo, handshakeTimeout: 0.5 });
-      const slow = await Promise.all(
-        Array.from({ length: 50 }, () => RawClient.connect(served.url)),
-      );
-      for (const client of slow) client.write("GET / HTTP/1.1\r\n");
-      const drip = setInterval(() => {
-        for (const client of slow) client.write("X: y\r\n");
-      }, 50);
-      try {
-        await assertServes(served.url);
-        if (!ownEngine) {
-          t.diagnostic(`${name}: when slow heads end, is its engine's to say, and not an option`);
-          return;
+    it("slow request heads: they are given up, and others are served meanwhile", (t) =>
+      inTime(0.5, async (seconds) => {
+        await using served = await serve(variant, { ...echo, handshakeTimeout: seconds });
+        const slow = await Promise.all(
+          Array.from({ length: 50 }, () => RawClient.connect(served.url)),
+        );
+        for (const client of slow) client.write("GET / HTTP/1.1\r\n");
+        const drip = setInterval(() => {
+          for (const client of slow) client.write("X: y\r\n");
+        }, 50);
+        try {
+          await assertServes(served.url);
+          if (!ownEngine) {
+            t.diagnostic(`${name}: when slow heads end, is its engine's to say, and not an option`);
+            return;
+          }
+          for (const client of slow) assertEquals((await client.response()).status, 408);
+          await assertServes(served.url);
+        } finally {
+          clearInterval(drip);
+          for (const client of slow) client[Symbol.dispose]();
         }
-        for (const client of slow) assertEquals((await client.response()).status, 408);
-        await assertServes(served.url);
-      } finally {
-        clearInterval(drip);
-        for (const client of slow) client[Symbol.dispose]();
-      }
-    });
+      }));
 
     it("header floods: a head without an end is refused once it is too large", async () => {
       await using served = await serve(variant, echo);

@@ -4,6 +4,10 @@ import { describe, it } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import type { WebSocketConnection, WebSocketError, WebSocketServerOptions } from "../../mod.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
+import { inTime } from "../support/patience.ts";
+import { inTime } from "../support/patience.ts";
+import { inTime } from "../support/patience.ts";
+import { inTime } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import {
   echo,
@@ -135,42 +139,44 @@ for (const variant of transports) {
     // The engines of Deno.serve and Bun.serve set no bound that could be waited for here.
     if (variant.engine === "tcp") {
       const kept = variant.name === "deno_tcp" ? "given up (Deno keeps its socket)" : "dropped";
-      it(`a peer that stalls in the TLS handshake is ${kept} after handshakeTimeout`, async () => {
-        const options = { handshakeTimeout: 0.2, closeTimeout: 0.2 };
-        await using besieged = await besiege({ ...variant, secure: true }, options);
-        for (const begun of [new Uint8Array(0), Uint8Array.of(0x16, 3, 1, 0, 200, 1, 0)]) {
-          using client = await RawClient.connect(besieged.url.replace("wss:", "ws:"));
-          client.write(begun);
-          if (variant.name !== "deno_tcp") await client.end();
-          else {
-            while (besieged.counts.disconnect === besieged.counts.connect - 1) {
-              await new Promise((resolve) => setTimeout(resolve, 20));
+      it(`a peer that stalls in the TLS handshake is ${kept} after handshakeTimeout`, () =>
+        inTime(0.2, async (seconds) => {
+          const options = { handshakeTimeout: seconds, closeTimeout: 0.2 };
+          await using besieged = await besiege({ ...variant, secure: true }, options);
+          for (const begun of [new Uint8Array(0), Uint8Array.of(0x16, 3, 1, 0, 200, 1, 0)]) {
+            using client = await RawClient.connect(besieged.url.replace("wss:", "ws:"));
+            client.write(begun);
+            if (variant.name !== "deno_tcp") await client.end();
+            else {
+              while (besieged.counts.disconnect === besieged.counts.connect - 1) {
+                await new Promise((resolve) => setTimeout(resolve, 20));
+              }
             }
+            await besieged.check();
           }
-          await besieged.check();
-        }
-        assertEquals(besieged.errors, []);
-      });
+          assertEquals(besieged.errors, []);
+        }));
     }
   });
 
   describe(`floods at ${variant.name}`, () => {
-    it("a hundred request heads that never end hold up nobody", async () => {
-      await using besieged = await besiege(variant, { handshakeTimeout: 0.5 });
-      const clients = await Promise.all(
-        Array.from({ length: 100 }, () => RawClient.connect(besieged.url)),
-      );
-      for (const client of clients) client.write(upgradeRequest().slice(0, -2));
-      using silent = await RawClient.connect(besieged.url);
-      await besieged.check();
-      for (const client of clients) client.write("X-More: 1\r\n");
-      await besieged.check();
-      if (variant.engine === "tcp") {
-        for (const client of clients) assertEquals((await client.response()).status, 408);
-        await silent.end();
-      }
-      for (const client of clients) client[Symbol.dispose]();
-    });
+    it("a hundred request heads that never end hold up nobody", () =>
+      inTime(0.5, async (seconds) => {
+        await using besieged = await besiege(variant, { handshakeTimeout: seconds });
+        const clients = await Promise.all(
+          Array.from({ length: 100 }, () => RawClient.connect(besieged.url)),
+        );
+        for (const client of clients) client.write(upgradeRequest().slice(0, -2));
+        using silent = await RawClient.connect(besieged.url);
+        await besieged.check();
+        for (const client of clients) client.write("X-More: 1\r\n");
+        await besieged.check();
+        if (variant.engine === "tcp") {
+          for (const client of clients) assertEquals((await client.response()).status, 408);
+          await silent.end();
+        }
+        for (const client of clients) client[Symbol.dispose]();
+      }));
 
     it("a claim of a huge message costs no memory before its bytes have come", async () => {
       await using besieged = await besiege(variant, { maxRecvSize: 1024 * MIB });
@@ -232,35 +238,43 @@ for (const variant of transports) {
   });
 
   describe(`abrupt ends at ${variant.name}`, () => {
-    it("a reset at any byte of the handshake, and behind it, leaves nothing behind", async () => {
-      await using besieged = await besiege(variant, { handshakeTimeout: 1, closeTimeout: 0.5 });
-      const request = upgradeRequest();
-      for (let cut = 0; cut <= request.length; cut += 7) {
-        const client = await RawClient.connect(besieged.url);
-        client.socket.write(request.slice(0, cut), () => client.reset());
-        await client.end();
-      }
-      for (let round = 0; round < 20; round++) {
-        const client = await RawClient.connect(besieged.url);
-        client.write(concat(request, clientFrame(1, "x".repeat(round * 100))));
-        if (round % 2) await client.response(true);
-        client.reset();
-        await client.end();
-      }
-      await besieged.check();
-      assertEquals(besieged.errors, []);
-    });
+    it("a reset at any byte of the handshake, and behind it, leaves nothing behind", () =>
+      inTime(1, async (seconds) => {
+        await using besieged = await besiege(variant, {
+          handshakeTimeout: seconds,
+          closeTimeout: 0.5,
+        });
+        const request = upgradeRequest();
+        for (let cut = 0; cut <= request.length; cut += 7) {
+          const client = await RawClient.connect(besieged.url);
+          client.socket.write(request.slice(0, cut), () => client.reset());
+          await client.end();
+        }
+        for (let round = 0; round < 20; round++) {
+          const client = await RawClient.connect(besieged.url);
+          client.write(concat(request, clientFrame(1, "x".repeat(round * 100))));
+          if (round % 2) await client.response(true);
+          client.reset();
+          await client.end();
+        }
+        await besieged.check();
+        assertEquals(besieged.errors, []);
+      }));
 
-    it("an end right behind the request is answered or dropped, never left hanging", async () => {
-      await using besieged = await besiege(variant, { handshakeTimeout: 1, closeTimeout: 0.5 });
-      for (let round = 0; round < 20; round++) {
-        using client = await RawClient.connect(besieged.url);
-        client.socket.end(concat(upgradeRequest(), clientFrame(8, closeBytes(1000))));
-        await client.end();
-      }
-      await besieged.check();
-      assertEquals(besieged.errors, []);
-    });
+    it("an end right behind the request is answered or dropped, never left hanging", () =>
+      inTime(1, async (seconds) => {
+        await using besieged = await besiege(variant, {
+          handshakeTimeout: seconds,
+          closeTimeout: 0.5,
+        });
+        for (let round = 0; round < 20; round++) {
+          using client = await RawClient.connect(besieged.url);
+          client.socket.end(concat(upgradeRequest(), clientFrame(8, closeBytes(1000))));
+          await client.end();
+        }
+        await besieged.check();
+        assertEquals(besieged.errors, []);
+      }));
 
     it("frames behind a Close, at length, are read and dropped (RFC 6455 §5.5.1)", async () => {
       await using besieged = await besiege(variant);

@@ -6,7 +6,7 @@ import { deflateRawSync } from "node:zlib";
 import type { WebSocketConnection, WebSocketError } from "../../mod.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
-import { patiently } from "../support/patience.ts";
+import { inTime, patiently } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { echo, handling, serve, transports, type Variant } from "../support/transports.ts";
 
@@ -58,19 +58,22 @@ async function withStoppedClock(act: (goOn: (ms: number) => void) => Promise<voi
 const CLOSE_SECONDS = 0.6;
 
 /** Ends two connections, one of which answers in the midst of closeTimeout and the other never. */
-async function closeLate(variant: Variant): Promise<{ ends: number[]; late: number }> {
+async function closeLate(
+  variant: Variant,
+  closeTimeout: number,
+): Promise<{ ends: number[]; late: number }> {
   const connections = new Journal<WebSocketConnection>();
   const ends = new Journal<number>();
   await using served = await serve(variant, {
     ...handling({ ready: connections.add, disconnect: (_connection, code) => ends.add(code) }),
-    closeTimeout: CLOSE_SECONDS,
+    closeTimeout,
   });
   using slow = await RawClient.open(served.url);
   using tooSlow = await RawClient.open(served.url);
   const began = performance.now();
   for (const it of await connections.first(2)) it.disconnect(4001);
   for (const client of [slow, tooSlow]) assertEquals(await client.closeCode(), 4001);
-  await new Promise((resolve) => setTimeout(resolve, CLOSE_SECONDS * 500));
+  await new Promise((resolve) => setTimeout(resolve, closeTimeout * 500));
   slow.write(clientFrame(8, closeBytes(4001)));
   await ends.first(2);
   return { ends: ends.entries, late: (performance.now() - began) / 1000 };
@@ -148,14 +151,18 @@ for (const variant of transports) {
 
     if (engine === "Bun.serve") {
       it("closeTimeout is not waited for: the engine ends a connection at once", async () => {
-        const { ends, late } = await closeLate(variant);
-        assertEquals([ends, late < CLOSE_SECONDS], [[4001, 4001], true]);
+        await inTime(CLOSE_SECONDS, async (seconds) => {
+          const { ends, late } = await closeLate(variant, seconds);
+          assertEquals([ends, late < seconds], [[4001, 4001], true]);
+        });
       });
     } else {
       it("closeTimeout: a Close may be answered just as late, and no later", async () => {
-        const { ends, late } = await closeLate(variant);
-        assertEquals(ends, [4001, 1006]);
-        assert(late > CLOSE_SECONDS - 0.05, `given up after ${late} s`);
+        await inTime(CLOSE_SECONDS, async (seconds) => {
+          const { ends, late } = await closeLate(variant, seconds);
+          assertEquals(ends, [4001, 1006]);
+          assert(late > seconds - 0.05, `given up after ${late} s`);
+        });
       });
     }
 
@@ -249,25 +256,25 @@ for (const variant of transports.filter(({ transport }) => transport === "tcp"))
       assertEquals([next.ended, served.errors], [false, []]);
     });
 
-    it("handshakeTimeout: a head may take just as long, and no longer", async () => {
-      const seconds = 0.6;
-      await using served = await serve(variant, { ...echo, handshakeTimeout: seconds });
-      const request = upgradeRequest();
-      using slow = await RawClient.connect(served.url);
-      using tooSlow = await RawClient.connect(served.url);
-      const began = performance.now();
-      for (const client of [slow, tooSlow]) client.write(request.slice(0, -1));
-      await new Promise((resolve) => setTimeout(resolve, seconds * 500));
-      assertEquals(slow.received.length, 0, "it was answered too early");
-      slow.write(request.slice(-1));
-      assertEquals((await slow.response(true)).status, 101);
-      assertEquals((await tooSlow.response()).status, 408);
-      const took = (performance.now() - began) / 1000;
-      assert(took > seconds - 0.05, `given up after ${took} s`);
-      // The time is for the handshake only.
-      slow.write(clientFrame(1, "still there?"));
-      assertEquals((await slow.frame())?.opcode, 1);
-    });
+    it("handshakeTimeout: a head may take just as long, and no longer", () =>
+      inTime(0.6, async (seconds) => {
+        await using served = await serve(variant, { ...echo, handshakeTimeout: seconds });
+        const request = upgradeRequest();
+        using slow = await RawClient.connect(served.url);
+        using tooSlow = await RawClient.connect(served.url);
+        const began = performance.now();
+        for (const client of [slow, tooSlow]) client.write(request.slice(0, -1));
+        await new Promise((resolve) => setTimeout(resolve, seconds * 500));
+        assertEquals(slow.received.length, 0, "it was answered too early");
+        slow.write(request.slice(-1));
+        assertEquals((await slow.response(true)).status, 101);
+        assertEquals((await tooSlow.response()).status, 408);
+        const took = (performance.now() - began) / 1000;
+        assert(took > seconds - 0.05, `given up after ${took} s`);
+        // The time is for the handshake only.
+        slow.write(clientFrame(1, "still there?"));
+        assertEquals((await slow.frame())?.opcode, 1);
+      }));
   });
 }
 

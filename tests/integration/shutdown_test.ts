@@ -8,6 +8,7 @@ import { type WebSocketConnection, WebSocketError, WebSocketServer } from "../..
 import { clientFrame, closeBytes } from "../support/client_frame.ts";
 import { Journal } from "../support/journal.ts";
 import { openNative } from "../support/native_client.ts";
+import { inTime } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import { handling, runtime, serve, transports, variants } from "../support/transports.ts";
 import { openWs } from "../support/ws_client.ts";
@@ -281,41 +282,42 @@ describe("connections that never become ready have their one disconnect event", 
     for (const [way, go] of Object.entries(ways)) {
       // Deno.serve tells nothing of a peer that goes before it has the response.
       const late = variant.engine === "Deno.serve" && way !== "a bad request";
-      it(`${variant.name}: ${way}${late ? ", told after handshakeTimeout" : ""}`, async () => {
-        const connected = new Journal<WebSocketConnection>();
-        const ends = new Journal<number>();
-        const deciding = Promise.withResolvers<void>();
-        const gone = Promise.withResolvers<void>();
-        let ready = 0;
-        await using served = await serve(variant, {
-          handshakeTimeout: 0.5,
-          closeTimeout: 0.3,
-          onConnect(_server, connection) {
-            connected.add(connection);
-            connection.on({
-              async handshake() {
-                deciding.resolve();
-                await gone.promise;
-              },
-              ready: () => void ready++,
-              disconnect: (_connection, code) => ends.add(code),
-            });
-          },
-        });
-        using client = await RawClient.connect(served.url);
-        await go(client, deciding.promise);
-        if (/decides|behind/.test(way)) await new Promise((resolve) => setTimeout(resolve, 20));
-        gone.resolve();
-        assertEquals(await ends.next(), 1006);
-        // A second one would have come by the time that another client has come and gone.
-        const other = await openWs(served.url);
-        other.socket.close(1000);
-        await other.end();
-        assertEquals(await ends.next(), 1000);
-        assertEquals(ends.entries.length, connected.entries.length);
-        assertEquals([connected.entries[0].disconnected, served.errors], [true, []]);
-        assert(ready <= 2);
-      });
+      it(`${variant.name}: ${way}${late ? ", told after handshakeTimeout" : ""}`, () =>
+        inTime(0.5, async (seconds) => {
+          const connected = new Journal<WebSocketConnection>();
+          const ends = new Journal<number>();
+          const deciding = Promise.withResolvers<void>();
+          const gone = Promise.withResolvers<void>();
+          let ready = 0;
+          await using served = await serve(variant, {
+            handshakeTimeout: seconds,
+            closeTimeout: 0.3,
+            onConnect(_server, connection) {
+              connected.add(connection);
+              connection.on({
+                async handshake() {
+                  deciding.resolve();
+                  await gone.promise;
+                },
+                ready: () => void ready++,
+                disconnect: (_connection, code) => ends.add(code),
+              });
+            },
+          });
+          using client = await RawClient.connect(served.url);
+          await go(client, deciding.promise);
+          if (/decides|behind/.test(way)) await new Promise((resolve) => setTimeout(resolve, 20));
+          gone.resolve();
+          assertEquals(await ends.next(), 1006);
+          // A second one would have come by the time that another client has come and gone.
+          const other = await openWs(served.url);
+          other.socket.close(1000);
+          await other.end();
+          assertEquals(await ends.next(), 1000);
+          assertEquals(ends.entries.length, connected.entries.length);
+          assertEquals([connected.entries[0].disconnected, served.errors], [true, []]);
+          assert(ready <= 2);
+        }));
     }
   }
 });

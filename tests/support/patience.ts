@@ -16,3 +16,18 @@ export async function patiently<T>(promise: Promise<T>, what: string): Promise<T
     clearTimeout(timer);
   }
 }
+
+/**
+ * Tries something that has to be done within a limit of time, and, where that fails, once more with ten times as
+ * much: a busy machine may be too slow for the first, and a fault fails both.
+ */
+export async function inTime(
+  seconds: number,
+  test: (seconds: number) => Promise<void>,
+): Promise<void> {
+  try {
+    await test(seconds);
+  } catch {
+    await test(10 * seconds);
+  }
+}
