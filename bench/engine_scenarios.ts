@@ -54,13 +54,17 @@ export function engineSuites({ warmup, seconds }: Extent): Suite[] {
   }];
 }
 
-/** Each of ours against those on its runtime, and on Node; the goal is against crossws. */
+/**
+ * Each of ours against those on its runtime, and on Node; the goal is against crossws. What is done by hand is
+ * compared over the same engine only.
+ */
 function comparisons(goalOf: (history: boolean) => Goal | undefined): Comparison[] {
   const peers = engineServers.filter(({ ours }) => !ours);
-  return engineServers.filter(({ ours }) => ours).flatMap(({ id, runtime }) =>
-    peers.filter((peer) => peer.runtime === runtime || peer.runtime === "node").map((
-      peer,
-    ): Comparison => ({
+  return engineServers.filter(({ ours }) => ours).flatMap(({ id, runtime, broker }) =>
+    peers.filter((peer) => {
+      if (peer.id.startsWith("bun_serve") && peer.broker !== broker) return false;
+      return peer.runtime === runtime || peer.runtime === "node";
+    }).map((peer): Comparison => ({
       a: { point: "all", server: id },
       b: { point: "all", server: peer.id },
       goal: peer.id === `crossws_${runtime}_redis` ? goalOf(id.endsWith("_history")) : undefined,

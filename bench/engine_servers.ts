@@ -79,6 +79,13 @@ export const engineServers: ServerEntry[] = [
     runtime: "bun",
     script: "bun_redis",
   }),
+  entry({
+    id: "bun_serve_nats",
+    label: "Bun.serve, JetStream",
+    runtime: "bun",
+    broker: "nats",
+    script: "bun_nats",
+  }),
   ...["classic", "streams"].map((adapter) =>
     entry({
       id: `socket_io_${adapter}`,

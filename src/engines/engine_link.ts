@@ -9,6 +9,8 @@ const TICK = 500;
 const DEADLINE = 3_000;
 /** How long connecting may take, in milliseconds. */
 const CONNECT_TIME = 5_000;
+/** The longest that an engine which is back waits to be asked, in milliseconds. */
+const RETRY = 1_000;
 /** How long a connection is idle before it is probed, in milliseconds. */
 const IDLE = 1_000;
 
@@ -69,7 +71,7 @@ export class EngineLink<C> {
   /** @param host What it is made of. */
   constructor(host: EngineLinkHost<C>) {
     this.#host = host;
-    this.#backoff = new Backoff(host.clock);
+    this.#backoff = new Backoff(host.clock, RETRY);
   }
 
   /** Whether anything can be asked. */

@@ -380,9 +380,15 @@ export function timeOf({ headers }: NatsMessage): number {
  * Reads a publication with history.
  *
  * @param message The message, as read or as announced.
+ * @param time When it was stored, as {@linkcode timeOf} tells.
+ * @param offset Its sequence number.
  * @returns The publication.
  */
-export function decode(message: NatsMessage): Publication {
+export function decode(
+  message: NatsMessage,
+  time: number = timeOf(message),
+  offset: number = sequenceOf(message),
+): Publication {
   const [payload] = decodeMessage(message.data);
-  return decodePayload(payload, timeOf(message), sequenceOf(message));
+  return decodePayload(payload, time, offset);
 }

@@ -7,6 +7,7 @@ const NOT_FOUND = 10059;
 const END = 204;
 const EMPTY = 404;
 const UNHEARD = 503;
+const utf8 = new TextDecoder();
 
 /** An error that JetStream has answered. */
 export class JetStreamError extends Error {
@@ -96,7 +97,7 @@ export function readAnswer<T>({ data, headers }: NatsMessage): T {
     if (code === UNHEARD) throw notThere();
     throw new JetStreamError(description, code);
   }
-  const answer = JSON.parse(new TextDecoder().decode(data));
+  const answer = JSON.parse(utf8.decode(data));
   if (answer.error === undefined) return answer;
   throw new JetStreamError(answer.error.description, answer.error.err_code ?? answer.error.code);
 }

@@ -19,6 +19,8 @@ export interface SubscriptionsHost {
 interface Followed {
   readonly topic: EngineTopic;
   readonly subscription: NatsSubscription;
+  /** The stream that announced something last, which is its own. */
+  stream: string;
   /** Whether that other servers keep another history of it was told. */
   told: boolean;
 }
@@ -75,7 +77,7 @@ export class Subscriptions {
         this.#subjects.announcements(name),
         (message) => this.#announced(name, message),
       );
-      this.#topics.set(name, { topic, subscription, told: false });
+      this.#topics.set(name, { topic, subscription, stream: "", told: false });
       if (history !== null) this.#history.follow(topic);
     }
     await this.#connection.flush();
@@ -131,12 +133,15 @@ export class Subscriptions {
   #published(followed: Followed, stream: string, message: NatsMessage): void {
     const { topic } = followed;
     const { name, history } = topic;
-    const own = history === null
-      ? stream === this.#subjects.live.stream
-      : stream.startsWith(this.#subjects.history(history).stream);
-    if (!own) return this.#differs(followed, stream);
+    if (stream !== followed.stream) {
+      const own = history === null
+        ? stream === this.#subjects.live.stream
+        : stream.startsWith(this.#subjects.history(history).stream);
+      if (!own) return this.#differs(followed, stream);
+      followed.stream = stream;
+    }
+    const time = timeOf(message);
     if (history === null) {
-      const time = timeOf(message);
       for (const payload of decodeMessage(message.data)) {
         this.#host.publication(name, decodePayload(payload, time), null);
       }
@@ -144,8 +149,9 @@ export class Subscriptions {
     }
     const offset = sequenceOf(message);
     const before = Number(message.headers!.get("Nats-Last-Sequence"));
-    const previous = this.#history.announced(topic, stream, offset, before, timeOf(message));
-    this.#host.publication(name, decode(message), { epoch: epochOf(stream), previous });
+    const previous = this.#history.announced(topic, stream, offset, before, time);
+    const publication = decode(message, time, offset);
+    this.#host.publication(name, publication, { epoch: epochOf(stream), previous });
   }
 
   #differs(followed: Followed, stream: string): void {

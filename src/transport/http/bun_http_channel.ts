@@ -140,7 +140,7 @@ export class BunHttpChannel implements Channel, Expiring {
     checkWellFormed(data);
     if (this.#trace !== null) this.#traceMessage(">", data);
     if (this.#heldSize > 0) this.#sendHeld();
-    return this.#give(data, data.length);
+    return this.#give(data, sizeOf(data));
   }
 
   sendBinary(data: Uint8Array): number {
@@ -150,7 +150,7 @@ export class BunHttpChannel implements Channel, Expiring {
   }
 
   #give(data: string | Uint8Array, size: number): number {
-    this.#host.traffic.bytesSent += sizeOf(data);
+    this.#host.traffic.bytesSent += size;
     const compress = this.#compresses && size >= this.compressionThreshold;
     const taken = typeof data === "string"
       ? this.#socket.sendText(data, compress)
