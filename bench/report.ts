@@ -186,8 +186,7 @@ function judgedText({ goal, judged }: Outcome): string {
 
 function goalText({ of, at, bound }: Goal): string {
   const sign = at === "least" ? ">=" : "<=";
-  if (of === "ratio") return `${sign} ${bound}`;
-  return of === "value" ? `A ${sign} ${count(bound)} bytes` : `A - B ${sign} ${count(bound)} bytes`;
+  return of === "ratio" ? `${sign} ${bound}` : `A ${sign} ${count(bound)} bytes`;
 }
 
 function show(value: number | undefined, text: (value: number) => string): string {

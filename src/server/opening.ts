@@ -77,6 +77,8 @@ export class ServerOpening implements Opening {
 
   opened(channel: Channel, extended = true): void {
     if (!extended) this.#session.extensions = NO_NAMES;
+    // A connection keeps its request, which is seldom looked at from now on.
+    this.#session.head?.compact();
     this.#session.open(channel);
   }
 

@@ -122,9 +122,13 @@ for (const variant of transports) {
       client.socket.pause();
       assertEquals(connection.sendUtf8("x"), true);
       await connection.drained();
-      fill(connection);
-      assert(connection.bufferedAmount > 3 * MIB, `${connection.bufferedAmount} bytes wait`);
-      assertEquals(connection.sendUtf8("still taken"), false);
+      let fills = 0;
+      do {
+        fill(connection);
+        assert(connection.bufferedAmount > 3 * MIB, `${connection.bufferedAmount} bytes wait`);
+        assert(++fills < 10, "it says that all is taken, again and again");
+        // The system's buffers may have grown, and take all that has waited together with this.
+      } while (connection.sendUtf8("still taken"));
       void connection.drained().then(() => course.add("drained"));
       void connection.drained().then(() => course.add("drained"));
       assertEquals(course.entries, []);

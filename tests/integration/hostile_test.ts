@@ -5,9 +5,6 @@ import { constants, deflateRawSync } from "node:zlib";
 import type { WebSocketConnection, WebSocketError, WebSocketServerOptions } from "../../mod.ts";
 import { clientFrame, closeBytes, concat } from "../support/client_frame.ts";
 import { inTime } from "../support/patience.ts";
-import { inTime } from "../support/patience.ts";
-import { inTime } from "../support/patience.ts";
-import { inTime } from "../support/patience.ts";
 import { RawClient, upgradeRequest } from "../support/raw_client.ts";
 import {
   echo,

@@ -17,7 +17,8 @@ export class MessageHead {
   readonly minorVersion: number;
   // A connection keeps its request, and one text takes the least memory.
   readonly #fields: string;
-  #lowerCase: string | undefined;
+  // Kept while fields are looked up one after the other; null once that is over.
+  #lowerCase: string | null | undefined;
 
   /**
    * Makes a head of parts that have been checked already.
@@ -39,7 +40,7 @@ export class MessageHead {
    */
   get(name: string): string | null {
     const start = startOf(name);
-    const names = this.#lowerCase ??= this.#fields.toLowerCase();
+    const names = this.#lowerCase ?? this.#inLowerCase();
     let at = names.indexOf(start);
     if (at === -1) return null;
     let value = this.#value(at + start.length);
@@ -62,9 +63,15 @@ export class MessageHead {
     }
   }
 
-  /** Frees what made looking up fields fast. They can still be looked up. */
+  /** Keeps no longer what makes looking up fields fast. They can still be looked up. */
   compact(): void {
-    this.#lowerCase = undefined;
+    this.#lowerCase = null;
+  }
+
+  #inLowerCase(): string {
+    const names = this.#fields.toLowerCase();
+    if (this.#lowerCase !== null) this.#lowerCase = names;
+    return names;
   }
 
   /** The value that begins at an index, without the blanks around it (RFC 9110 §5.5). */

@@ -199,7 +199,6 @@ class TcpOpening implements ByteSink, Expiring {
       this.#dismiss(0);
     } else if ("extensions" in answer) {
       const response = openingResponse(head.get("sec-websocket-key")!, answer.headers);
-      head.compact();
       const opening = this.#opening!;
       const channel = new FrameChannel(this.#socket, opening, this.#host, answer.extensions);
       this.#socket.sink = channel;
