@@ -3,12 +3,12 @@ import { assertEquals } from "@std/assert";
 import { type Batch, Batches, type LostBatch } from "../../src/engines/batches.ts";
 import { ConnectionLost } from "../../src/engines/connection_lost.ts";
 import { ACCEPTED, accepted } from "../../src/engines/publish_results.ts";
-import type { PublishResult } from "../../src/topics/engine.ts";
+import type { EngineTopic, PublishResult } from "../../src/topics/engine.ts";
 import { decodePayload } from "../../src/topics/payload.ts";
 import { TestClock } from "../topics/fakes.ts";
 
-const LIVE = { name: "live", history: null };
-const KEPT = { name: "kept", history: { count: 10, age: 60 } };
+const LIVE: EngineTopic = { name: "live", history: null };
+const KEPT: EngineTopic = { name: "kept", history: { count: 10, age: 60 } };
 
 /** An engine that answers when a test says so. */
 class Asked {
