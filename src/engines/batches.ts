@@ -114,7 +114,7 @@ export class Batches<Sent> {
     });
   }
 
-  /** Sends what waits: before any other command, so that calls take effect in their order. */
+  /** Sends what waits. */
   flush(): void {
     if (this.#waiting.size === 0) return;
     for (const batch of [...this.#waiting.values()]) this.#send(batch);

@@ -106,8 +106,8 @@ export class NatsEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#publishing.close();
     this.#standing.close();
+    await this.#publishing.close();
     await this.#connection.close();
   }
 

@@ -122,25 +122,30 @@ export class Publishing {
     this.#batches.heard(id, position);
   }
 
-  /** Ends it: what waits is sent, and what is not answered is not looked for. */
-  close(): void {
+  /**
+   * Ends it: what is not answered is not looked for.
+   *
+   * @returns Settled when what waits was sent, as far as it can be.
+   */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#batches.close();
+    if (this.#turns.size === 0) return;
+    await Promise.all(this.#turns.values());
+    // Where nothing can be reached any more, what was published is answered with that.
+    await this.#connection.flush().catch(() => {});
   }
 
   async #ask(batch: Batch<Sent>): Promise<void> {
     const { topic, entries, seen, idempotencyKey } = batch;
-    const before = this.#turns.get(topic.name);
-    let sent = () => {};
-    const turn = new Promise<void>((resolve) => sent = resolve);
-    this.#turns.set(topic.name, turn);
+    let turn = this.#takeTurn(topic.name);
     try {
       const message = encodeMessage(entries.map(({ payload }) => payload));
       const fields = idempotencyKey === undefined
         ? undefined
         : { "Nats-Msg-Id": keyOf(topic, idempotencyKey) };
-      if (before !== undefined) await before;
       for (let i = 1;; i++) {
+        if (turn.before !== undefined) await turn.before;
         const stream = await this.#prepare(topic, seen);
         const subject = this.#subjects.publications(topic, stream);
         batch.sent = {
@@ -150,20 +155,37 @@ export class Publishing {
           floor: this.#streams.last(stream),
         };
         const asked = this.#connection.ask(subject, message, fields);
-        sent();
+        turn.end();
+        let ack: Ack;
         try {
-          const result = await this.#acknowledged(batch, readAnswer<Ack>(await asked));
-          for (const { resolve } of entries) resolve(result);
-          return;
+          ack = readAnswer<Ack>(await asked);
         } catch (error) {
           if (i === TRIES || !isNotFound(error)) throw error;
+          // Nobody has it, and what is published from now on goes behind it.
+          batch.sent = null;
+          turn = this.#takeTurn(topic.name);
           await this.#streams.gone(stream);
+          continue;
         }
+        const result = await this.#acknowledged(batch, ack);
+        for (const { resolve } of entries) resolve(result);
+        return;
       }
     } finally {
-      sent();
-      if (this.#turns.get(topic.name) === turn) this.#turns.delete(topic.name);
+      turn.end();
     }
+  }
+
+  /** Lines up behind what was published to a topic before. */
+  #takeTurn(name: string): { before: Promise<void> | undefined; end(): void } {
+    const before = this.#turns.get(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turns.set(name, promise);
+    const end = () => {
+      resolve();
+      if (this.#turns.get(name) === promise) this.#turns.delete(name);
+    };
+    return { before, end };
   }
 
   /** Gives the stream, another one if somebody has seen what this one does not have. */
@@ -188,8 +210,11 @@ export class Publishing {
     if (duplicate) return { ...accepted(position), repeated: true };
     if (epoch === sent!.epoch && seq <= sent!.floor) {
       // The stream has lost its end meanwhile, and this publication has the place of another one.
-      await this.#streams.renew(topic, epoch);
-      return unknown(topic, "the stream has lost its end");
+      const lost = "the stream has lost its end";
+      return await this.#streams.renew(topic, epoch).then(
+        () => unknown(topic, lost),
+        (error) => unknown(topic, `${lost}, and no other one could be begun: ${error.message}`),
+      );
     }
     this.#streams.heard(stream, seq);
     return accepted(position);
@@ -201,11 +226,14 @@ export class Publishing {
     const names = new Set(losts.flatMap(({ batch }) => batch.entries.map(({ id }) => id)));
     const since = this.#streams.engineTime(first.at) - MARGIN;
     const { state, found } = await this.#history.find(topic, since, names);
-    for (const { batch: { entries }, sent: { server, epoch, floor }, why } of losts) {
+    for (const { batch: { entries, idempotencyKey }, sent, why } of losts) {
+      const { server, epoch, floor } = sent;
       // What one server had not read when it ended is gone with it; in a cluster another may have it.
       const over = this.#connection.info?.server_id !== server &&
         this.#connection.info?.cluster === undefined;
-      const never = over && state.epoch === epoch && state.last >= floor;
+      // A repeat has the name of the first one there.
+      const never = idempotencyKey === undefined && over && state.epoch === epoch &&
+        state.last >= floor;
       for (const { id, heard, resolve } of entries) {
         const offset = found.get(id);
         if (offset !== undefined) resolve(accepted({ epoch: state.epoch, offset }));

@@ -188,9 +188,11 @@ export class Publishing {
     );
     const now = answer.toString();
     let i = 0;
-    for (const { batch: { entries }, sent: { epoch, run }, why } of losts) {
-      // A restarted Redis may have forgotten it, and another connection's command may be done yet.
-      const never = sure === 1 && epoch === now && this.#commands.isOver(run);
+    for (const { batch: { entries, idempotencyKey }, sent: { epoch, run }, why } of losts) {
+      // A restarted Redis may have forgotten it, another connection's command may be done yet, and a repeat has
+      // the name of the first one there.
+      const never = sure === 1 && epoch === now && this.#commands.isOver(run) &&
+        idempotencyKey === undefined;
       for (const { resolve } of entries) {
         const offset = offsets[i++];
         if (offset > 0) resolve(accepted({ epoch: now, offset }));

@@ -16,7 +16,7 @@ const soon = () => new Promise((resolve) => setTimeout(resolve, 10));
 interface Scene {
   readonly nats: NatsServer;
   readonly proxy: TcpProxy;
-  publish(topic: EngineTopic, data: string): Promise<PublishResult>;
+  publish(topic: EngineTopic, data: string, idempotencyKey?: string): Promise<PublishResult>;
 }
 
 /** Runs a test with an engine whose connection goes through a proxy. */
@@ -38,8 +38,8 @@ async function within(test: (scene: Scene) => Promise<void>): Promise<void> {
     await test({
       nats,
       proxy,
-      publish: async (topic, data) =>
-        await engine.publish(topic, { data, id: `lost.${++number}` }, null),
+      publish: async (topic, data, idempotencyKey) =>
+        await engine.publish(topic, { data, id: `lost.${++number}`, idempotencyKey }, null),
     });
   } finally {
     await engine.close();
@@ -95,6 +95,21 @@ describe("an answer to publishing is lost", () => {
       assert(error instanceof Error);
       const again = await publish(KEPT, "3");
       assertEquals([again.accepted, again.position?.offset], [true, 2]);
+    }));
+
+  it("of a repeat, which has the name of the first one there: it is never refused", {
+    skip: NO_NATS,
+  }, () =>
+    within(async ({ nats, proxy, publish }) => {
+      assertEquals((await publish(KEPT, "1", "key")).accepted, true);
+      proxy.lose("requests", ALL);
+      const lost = publish(KEPT, "1", "key");
+      await soon();
+      await nats.kill();
+      proxy.cut();
+      await nats.start();
+      assertEquals((await lost).accepted, "unknown");
+      assertEquals((await publish(KEPT, "1", "key")).repeated, true);
     }));
 
   it(

@@ -20,7 +20,7 @@ interface Scene {
   readonly proxy: TcpProxy;
   readonly heard: Publication[];
   subscribe(topic: EngineTopic): Promise<void>;
-  publish(topic: EngineTopic, data: string): Promise<PublishResult>;
+  publish(topic: EngineTopic, data: string, idempotencyKey?: string): Promise<PublishResult>;
 }
 
 /** Runs a test with an engine whose connections go through a proxy. */
@@ -45,8 +45,8 @@ async function within(test: (scene: Scene) => Promise<void>): Promise<void> {
       proxy,
       heard,
       subscribe: async (topic) => await engine.subscribe([topic]),
-      publish: async (topic, data) =>
-        await engine.publish(topic, { data, id: `lost.${++number}` }, null),
+      publish: async (topic, data, idempotencyKey) =>
+        await engine.publish(topic, { data, id: `lost.${++number}`, idempotencyKey }, null),
     });
   } finally {
     await engine.close();
@@ -100,6 +100,21 @@ describe("a reply to publishing is lost", () => {
         assert(error instanceof Error);
         const again = await publish(KEPT, "3");
         assertEquals([again.accepted, again.position?.offset], [true, 2]);
+      }),
+  );
+
+  it(
+    "of a repeat, which has the name of the first one there: it is never refused",
+    { skip: NO_REDIS },
+    () =>
+      within(async ({ proxy, publish }) => {
+        assertEquals((await publish(KEPT, "1", "key")).accepted, true);
+        proxy.lose("requests", COMMANDS);
+        const lost = publish(KEPT, "1", "key");
+        await soon();
+        proxy.cut();
+        assertEquals((await lost).accepted, "unknown");
+        assertEquals((await publish(KEPT, "1", "key")).repeated, true);
       }),
   );
 

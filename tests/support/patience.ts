@@ -27,7 +27,8 @@ export async function inTime(
 ): Promise<void> {
   try {
     await test(seconds);
-  } catch {
+  } catch (error) {
+    console.error(`Failed within ${seconds} s; tried again with ten times as much:`, error);
     await test(10 * seconds);
   }
 }

@@ -622,6 +622,38 @@ export function testEngine(
       },
     );
 
+    for (const history of [null, { count: 1000, age: 600 }]) {
+      const options = history === null ? {} : withHistory;
+      it(
+        `what was published before the end is published, ${
+          history === null ? "without" : "with"
+        } history`,
+        options,
+        runs(async ({ server }) => {
+          const [a, b] = [await server(), await server()];
+          const topic = newTopic(history);
+          await b.engine.subscribe([topic]);
+          const results: Promise<PublishResult>[] = [];
+          for (let i = 0; i < 3; i++) {
+            results.push(publish(a, topic, `${i}`), publish(a, topic, `${i}, the same turn`));
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          await a.engine.close();
+          await b.until(() => b.on(topic).length >= 6, "all six");
+          assertEquals(b.texts(topic).map((it) => (it as string)[0]), [
+            "0",
+            "0",
+            "1",
+            "1",
+            "2",
+            "2",
+          ]);
+          const told = (await Promise.all(results)).map(({ accepted }) => accepted);
+          assert(told.every((accepted) => accepted !== false), `${told}`);
+        }),
+      );
+    }
+
     it("publishing after the end is refused, not thrown", async () => {
       const harness = await make();
       const listener = new Listener(await harness.join());

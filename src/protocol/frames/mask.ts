@@ -4,7 +4,7 @@ import { applyMaskInSteps } from "./mask_simd.ts";
 const WORD_LOOP_THRESHOLD = 24;
 
 /** From this many bytes on, copying to the memory of the SIMD code costs less than it saves. */
-const SIMD_THRESHOLD = 4096;
+const SIMD_THRESHOLD = 2048;
 
 /** Rotates a masking key so that it begins with its byte number `by` (0 to 3). */
 function rotateKey(key: number, by: number): number {
