@@ -1,4 +1,6 @@
-import { applyMaskInSteps } from "./mask_simd.ts";
+import { applyMaskInSteps, BLOCK, block, maskInBlock } from "./mask_simd.ts";
+
+export { block as aside } from "./mask_simd.ts";
 
 /** Below this many bytes, setting up the word loop costs more than it saves. */
 const WORD_LOOP_THRESHOLD = 24;
@@ -134,4 +136,29 @@ function wordsOf(buffer: ArrayBufferLike): Int32Array {
     lastWords = words;
   }
   return words;
+}
+
+/**
+ * Tells whether bytes can be masked aside: so many are done by SIMD, in memory of its own.
+ *
+ * @param length How many bytes.
+ * @returns Whether {@linkcode maskAside} takes them.
+ */
+export function fitsAside(length: number): boolean {
+  return length >= SIMD_THRESHOLD && length <= BLOCK;
+}
+
+/**
+ * Copies bytes, and XORs the copy in {@linkcode aside} with a masking key from its first byte on.
+ *
+ * @param source The bytes; they stay as they are. {@linkcode fitsAside} tells how many they may be.
+ * @param start The first byte of the range.
+ * @param end The byte after it.
+ * @param key The masking key.
+ * @returns As {@linkcode applyMask}.
+ */
+export function maskAside(source: Uint8Array, start: number, end: number, key: number): number {
+  const length = end - start;
+  const seen = maskInBlock(source.subarray(start, end), key);
+  return seen | applyMask(block, length - (length & 63), length, key, 0);
 }

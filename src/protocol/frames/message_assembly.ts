@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { CloseCode } from "./close.ts";
 import { Opcode } from "./frame.ts";
+import { halfAPageOn } from "./half_page.ts";
 import { copyMasked } from "./mask.ts";
 import { ProtocolError } from "./protocol_error.ts";
 import { Utf8Validator } from "./utf8.ts";
@@ -27,7 +28,7 @@ function takeSpare(size: number): Uint8Array {
   if (size < LEAST_SPARE_USE || tier === -1) return allocate(size);
   const spare = spares[tier];
   spares[tier] = undefined;
-  return spare ?? allocate(SPARE_SIZES[tier]);
+  return spare ?? halfAPageOn(SPARE_SIZES[tier], allocate);
 }
 
 function releaseSpare(bytes: Uint8Array): void {

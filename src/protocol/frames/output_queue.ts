@@ -1,3 +1,5 @@
+import { halfAPageOn } from "./half_page.ts";
+
 /** Scratch buffers start small, as most bursts are, and grow to hold a large burst or message. */
 const SIZES = [4 * 1024, 64 * 1024, 256 * 1024] as const;
 /** The most bytes that one scratch buffer holds. */
@@ -8,7 +10,13 @@ const pools: [Uint8Array[], Uint8Array[], Uint8Array[]] = [[], [], []];
 
 function takeScratch(size: number): Uint8Array {
   const tier = size <= SIZES[0] ? 0 : size <= SIZES[1] ? 1 : 2;
-  return pools[tier].pop() ?? new Uint8Array(SIZES[tier]);
+  const scratch = pools[tier].pop();
+  if (scratch !== undefined) return scratch;
+  return tier === 0 ? new Uint8Array(SIZES[0]) : halfAPageOn(SIZES[tier], zeroed);
+}
+
+function zeroed(size: number): Uint8Array {
+  return new Uint8Array(size);
 }
 
 function releaseScratch(scratch: Uint8Array): void {

@@ -4,7 +4,7 @@ import type { NegotiatedExtension } from "./extension.ts";
 import { decodeBy, messageTooBig } from "./extension_calls.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, Opcode, readFrameHeader } from "./frame.ts";
 import { checkFrame } from "./frame_rules.ts";
-import { applyMask, copyMasked } from "./mask.ts";
+import { applyMask, aside, copyMasked, fitsAside, maskAside } from "./mask.ts";
 import { allocate, MessageAssembly, notUtf8 } from "./message_assembly.ts";
 import { ProtocolError } from "./protocol_error.ts";
 import type { ReceiverEvents, ReceiverOptions } from "./receiver_options.ts";
@@ -272,10 +272,10 @@ export class Receiver {
       // An extension may return the bytes it was given, which are the transport's.
       this.#deliver(opcode, payload.buffer === chunk.buffer ? new Uint8Array(payload) : payload);
     } else if (header.opcode === Opcode.TEXT) {
-      const seen = applyMask(chunk, start, end, header.maskingKey, 0);
-      const text = (seen & ASCII_MASK) === 0
-        ? decodeAscii(chunk, start, end)
-        : decodeUtf8(chunk, start, end);
+      const length = end - start;
+      const text = fitsAside(length)
+        ? textOf(maskAside(chunk, start, end, header.maskingKey), aside, 0, length)
+        : textOf(applyMask(chunk, start, end, header.maskingKey, 0), chunk, start, end);
       if (text === undefined) throw notUtf8();
       this.#events.onText(text);
     } else {
@@ -410,4 +410,9 @@ export class Receiver {
       this.#events.onClose(code, reason);
     }
   }
+}
+
+/** Decodes a text of which masking has shown whether it is ASCII; undefined where it is not UTF-8. */
+function textOf(seen: number, bytes: Uint8Array, start: number, end: number): string | undefined {
+  return (seen & ASCII_MASK) === 0 ? decodeAscii(bytes, start, end) : decodeUtf8(bytes, start, end);
 }

@@ -1,6 +1,8 @@
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { aside, fitsAside, maskAside } from "../../../src/protocol/frames/mask.ts";
 import { applyMask } from "../../../src/protocol/mod.ts";
 import { bytes } from "../../support/notation.ts";
 
@@ -66,7 +68,7 @@ describe("mask (RFC 6455 §5.3)", () => {
   it("does what a loop over the bytes does, for any bytes, range, key, phase and alignment", () => {
     const data = fc.oneof(
       fc.uint8Array({ maxLength: 400 }),
-      fc.tuple(fc.integer({ min: 4000, max: 9000 }), fc.nat(255)).map(([length, step]) =>
+      fc.tuple(fc.integer({ min: 2000, max: 9000 }), fc.nat(255)).map(([length, step]) =>
         Uint8Array.from({ length }, (_, i) => (i * step) >> 3)
       ),
     );
@@ -89,7 +91,7 @@ describe("mask (RFC 6455 §5.3)", () => {
   it("does what a loop over the bytes does, for lengths round those at which methods change", () => {
     const key = bytes("01 82 f3 7f");
     const data = Uint8Array.from({ length: 200_100 }, (_, i) => (i * i) >> 5);
-    for (const length of [4096, 65_536, 131_072, 200_000]) {
+    for (const length of [2048, 4096, 65_536, 131_072, 200_000]) {
       for (const more of [-65, -64, -63, -1, 0, 1, 63, 64, 65]) {
         const start = (more + 65) % 5;
         check(data, more & 3, [start, start + length + more], key, more & 3);
@@ -101,7 +103,7 @@ describe("mask (RFC 6455 §5.3)", () => {
     fc.assert(fc.property(
       fc.oneof(
         fc.uint8Array({ minLength: 1, maxLength: 300 }),
-        fc.integer({ min: 4000, max: 9000 }).map((length) => new Uint8Array(length).fill(length)),
+        fc.integer({ min: 2000, max: 9000 }).map((length) => new Uint8Array(length).fill(length)),
       ),
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
       fc.nat(),
@@ -118,7 +120,7 @@ describe("mask (RFC 6455 §5.3)", () => {
   });
 
   it("tells of ASCII, whatever the key, the alignment and the length", () => {
-    for (const length of [3, 23, 24, 25, 40, 70, 4095, 4096, 5000]) {
+    for (const length of [3, 23, 24, 25, 40, 70, 2047, 2048, 5000]) {
       for (let offset = 0; offset < 4; offset++) {
         const data = new Uint8Array(new ArrayBuffer(length + 3), offset, length).fill(0x7f);
         maskOneByOne(data, 0, length, bytes("ff 80 c3 a9"), 0);
@@ -144,5 +146,39 @@ describe("mask (RFC 6455 §5.3)", () => {
     tells(70, Array.from({ length: 70 }, (_, i) => i));
     tells(4200, [0, 1, 63, 64, 4095, 4096, 4097, 4150, 4199]);
     tells(70_000, [0, 5000, 65_535, 65_536, 69_950, 69_951, 69_952, 69_999]);
+  });
+});
+
+describe("masking aside", () => {
+  it("takes from 2 KiB to 64 KiB", () => {
+    const limits = [2047, 2048, 65_536, 65_537];
+    assertEquals(limits.map((length) => fitsAside(length)), [false, true, true, false]);
+  });
+
+  it("gives what a loop over the bytes gives, and leaves them as they are", () => {
+    const lengths = fc.oneof(
+      fc.integer({ min: 2048, max: 2200 }),
+      fc.integer({ min: 65_400, max: 65_536 }),
+      fc.integer({ min: 2048, max: 65_536 }),
+    );
+    const keys = fc.uint8Array({ minLength: 4, maxLength: 4 });
+    fc.assert(fc.property(lengths, fc.nat(20), keys, fc.boolean(), fc.nat(), (
+      length,
+      start,
+      key,
+      ascii,
+      odd,
+    ) => {
+      const text = Uint8Array.from({ length }, (_, i) => (i * 37) & 0x7f);
+      if (!ascii) text[odd % length] |= 0x80;
+      const data = new Uint8Array(start + length + 5);
+      data.set(text, start);
+      maskOneByOne(data, start, start + length, key, 0);
+      const before = data.slice();
+      const seen = maskAside(data, start, start + length, keyNumber(key));
+      assertEquals(Buffer.compare(aside.subarray(0, length), text), 0);
+      assertEquals(saysAscii(seen), ascii);
+      assertEquals(Buffer.compare(data, before), 0);
+    }));
   });
 });
