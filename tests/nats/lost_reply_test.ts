@@ -17,6 +17,7 @@ interface Scene {
   readonly nats: NatsServer;
   readonly proxy: TcpProxy;
   publish(topic: EngineTopic, data: string, idempotencyKey?: string): Promise<PublishResult>;
+  close(): Promise<void>;
 }
 
 /** Runs a test with an engine whose connection goes through a proxy. */
@@ -40,6 +41,7 @@ async function within(test: (scene: Scene) => Promise<void>): Promise<void> {
       proxy,
       publish: async (topic, data, idempotencyKey) =>
         await engine.publish(topic, { data, id: `lost.${++number}`, idempotencyKey }, null),
+      close: async () => await engine.close(),
     });
   } finally {
     await engine.close();
@@ -156,5 +158,22 @@ describe("an answer to publishing is lost", () => {
       assert(performance.now() - began < 6000, "not answered in time");
       assertEquals(results.map(({ accepted }) => accepted), ["unknown", "unknown"]);
       assertEquals((await publish(KEPT, "3")).accepted, false);
+    }));
+
+  it("and NATS hangs: the engine can be closed all the same, and all that waits is answered", {
+    skip: NO_NATS,
+  }, () =>
+    within(async ({ proxy, publish, close }) => {
+      await publish(UNKEPT, "1");
+      proxy.lose("requests", ALL);
+      const results = [publish(UNKEPT, "2")];
+      await soon();
+      // It waits for the answer to the one before, until the end sends it.
+      results.push(publish(UNKEPT, "3"));
+      const kept = publish(KEPT, "1");
+      await patiently(close(), "the end of the engine");
+      const told = (await Promise.all(results)).map(({ accepted }) => accepted);
+      assertEquals(told, ["unknown", "unknown"]);
+      assert((await kept).accepted !== true);
     }));
 });

@@ -4,6 +4,7 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { TOPIC } from "../../engine_message.ts";
+import { server } from "./bun_topics.ts";
 import { broker, takeOrders } from "./orders.ts";
 
 const connection = await connect({ servers: `127.0.0.1:${broker}` });
@@ -13,16 +14,6 @@ await manager.streams.add({
   subjects: ["kept.*"],
   max_msgs_per_subject: 100,
   republish: { src: "kept.*", dest: "told.{{wildcard(1)}}" },
-});
-const server = Bun.serve({
-  hostname: "127.0.0.1",
-  port: 0,
-  fetch: (request, server) =>
-    server.upgrade(request) ? undefined : new Response(null, { status: 426 }),
-  websocket: {
-    open: (socket) => void socket.subscribe(TOPIC),
-    message: () => {},
-  },
 });
 connection.subscribe(`told.${TOPIC}`, {
   callback: (_error, message) => void server.publish(TOPIC, message.string()),

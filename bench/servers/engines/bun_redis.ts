@@ -2,19 +2,10 @@
 
 import { RedisClient } from "bun";
 import { TOPIC } from "../../engine_message.ts";
+import { server } from "./bun_topics.ts";
 import { broker, takeOrders } from "./orders.ts";
 
 const client = new RedisClient(`redis://127.0.0.1:${broker}`);
-const server = Bun.serve({
-  hostname: "127.0.0.1",
-  port: 0,
-  fetch: (request, server) =>
-    server.upgrade(request) ? undefined : new Response(null, { status: 426 }),
-  websocket: {
-    open: (socket) => void socket.subscribe(TOPIC),
-    message: () => {},
-  },
-});
 await client.connect();
 const subscriber = await client.duplicate();
 await subscriber.subscribe(TOPIC, (text) => void server.publish(TOPIC, text));
