@@ -143,10 +143,15 @@ export class Batches<Sent> {
     if (entry !== undefined) entry.heard = accepted(position);
   }
 
-  /** Ends it: what waits is sent, and what is not answered is not looked for. */
-  close(): void {
+  /**
+   * Ends it: what waits is sent, and what is not answered is not looked for.
+   *
+   * @returns Settled when all is answered.
+   */
+  async close(): Promise<void> {
     this.flush();
     this.#searches.close();
+    await Promise.all(this.#underWay.values());
   }
 
   #batch(

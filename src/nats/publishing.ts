@@ -123,17 +123,13 @@ export class Publishing {
   }
 
   /**
-   * Ends it: what is not answered is not looked for.
+   * Ends it: what waits is sent, and what is not answered is not looked for.
    *
-   * @returns Settled when what waits was sent, as far as it can be.
+   * @returns Settled when all is answered.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
-    this.#batches.close();
-    if (this.#turns.size === 0) return;
-    await Promise.all(this.#turns.values());
-    // Where nothing can be reached any more, what was published is answered with that.
-    await this.#connection.flush().catch(() => {});
+    return this.#batches.close();
   }
 
   async #ask(batch: Batch<Sent>): Promise<void> {

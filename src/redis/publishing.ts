@@ -111,10 +111,14 @@ export class Publishing {
     this.#batches.heard(id, position);
   }
 
-  /** Ends it: what waits is sent, and what is not answered is not looked for. */
-  close(): void {
+  /**
+   * Ends it: what waits is sent, and what is not answered is not looked for.
+   *
+   * @returns Settled when all is answered.
+   */
+  close(): Promise<void> {
     this.#closed = true;
-    this.#batches.close();
+    return this.#batches.close();
   }
 
   #ask(batch: Batch<Sent>): Promise<void> {

@@ -78,11 +78,11 @@ export class RedisEngine implements Engine {
     return started;
   }
 
-  close(): void {
-    this.#publishing.close();
+  async close(): Promise<void> {
+    this.#standing.close();
+    await this.#publishing.close();
     this.#commands.close();
     this.#subscriptions.close();
-    this.#standing.close();
   }
 
   publish(
